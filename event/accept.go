@@ -1,0 +1,106 @@
+package event
+
+import (
+	"crypto/sha256"
+	"encoding/base32"
+	"encoding/binary"
+	"slices"
+	"strings"
+	"time"
+)
+
+// Origin is what the intake knows of a shipper from its credential and connection.
+type Origin struct {
+	Tenant    string
+	Source    string
+	Collector string
+	// Address is the shipper's network address, the last resort for an actor.
+	Address string
+}
+
+// Bounds of the source's clock against the collector's. A time outside them is kept as
+// ClaimedTime, and the event runs on Received.
+const (
+	maxAhead  = time.Hour
+	maxBehind = 366 * 24 * time.Hour
+)
+
+// Accept completes an event as the first of ours to take it in: tenant, source and
+// collector from the origin, the time bounded, the id derived where nobody gave one, and
+// the actor. raw is the event as it was shipped, before anything was changed; ordinal
+// counts the equal lines before it in the same batch, so that genuine repeats stay two
+// events while a retried batch has the same ids.
+func (e *Event) Accept(o Origin, received time.Time, raw []byte, ordinal int) {
+	e.Tenant, e.Source.Name, e.Source.Collector = o.Tenant, o.Source, o.Collector
+	e.Parent = ""
+	e.Received = received.UTC().Truncate(time.Microsecond)
+	e.boundTime()
+	if e.ID == "" {
+		e.ID = DeriveID(o, raw, ordinal)
+	}
+	e.Actor = e.actor(o.Address)
+}
+
+func (e *Event) boundTime() {
+	mark := ""
+	switch {
+	case e.Time.IsZero():
+		mark = "time_missing"
+	case e.Time.After(e.Received.Add(maxAhead)):
+		mark = "time_in_future"
+	case e.Time.Before(e.Received.Add(-maxBehind)):
+		mark = "time_in_past"
+	default:
+		e.Time = e.Time.UTC().Truncate(time.Microsecond)
+		return
+	}
+	e.ClaimedTime, e.Time = e.Time, e.Received
+	e.Mark(mark)
+}
+
+// DeriveID gives the id of an event that was shipped without one: 26 characters of a
+// SHA-256 over tenant, source, the raw bytes and the ordinal among equal lines of a batch.
+func DeriveID(o Origin, raw []byte, ordinal int) string {
+	h := sha256.New()
+	for _, part := range []string{o.Tenant, o.Source} {
+		h.Write(binary.AppendUvarint(nil, uint64(len(part))))
+		h.Write([]byte(part))
+	}
+	h.Write(binary.AppendUvarint(nil, uint64(ordinal)))
+	h.Write(raw)
+	return strings.ToLower(base32.HexEncoding.WithPadding(base32.NoPadding).EncodeToString(h.Sum(nil)[:16]))
+}
+
+// actor says who acts: the authenticated principal, else the agent, else host and user,
+// else the address, else the source. Names that clients claim for themselves
+// (Agent.Name, Server.Name) never decide it. The parts are joined with a slash after
+// their own slashes are escaped, so that no two actors share a name.
+func (e *Event) actor(address string) string {
+	join := func(kind string, parts ...string) string {
+		for i, p := range parts {
+			parts[i] = strings.ReplaceAll(strings.ReplaceAll(p, "%", "%25"), "/", "%2F")
+		}
+		return kind + ":" + strings.Join(parts, "/")
+	}
+	switch {
+	case e.Principal.Subject != "":
+		return join("principal", e.Principal.Issuer, e.Principal.Subject)
+	case e.Agent.ID != "":
+		return "agent:" + e.Agent.ID
+	case e.Agent.Host != "" || e.Agent.User != "":
+		return join("user", e.Agent.Host, e.Agent.User)
+	case address != "":
+		return "address:" + address
+	default:
+		return "source:" + e.Source.Name
+	}
+}
+
+func sortedKeys(m map[string]string) []string {
+	keys := make([]string, 0, len(m))
+	for k := range m {
+		keys = append(keys, k)
+	}
+	slices.Sort(keys)
+	return keys
+}

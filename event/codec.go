@@ -1,0 +1,275 @@
+package event
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"strings"
+	"unicode/utf8"
+
+	"github.com/go-json-experiment/json"
+	"github.com/go-json-experiment/json/jsontext"
+)
+
+// Limits bound what Decode takes.
+type Limits struct {
+	// Bytes is the longest event, in bytes of JSON.
+	Bytes int
+	// Depth is the deepest nesting of objects and arrays.
+	Depth int
+}
+
+// DefaultLimits are what a collector uses unless it is told otherwise.
+func DefaultLimits() Limits { return Limits{Bytes: 1 << 20, Depth: 128} }
+
+// StoredLimits are what readers of Kafka use: wider, since what the intake adds to an
+// event counts too.
+func StoredLimits() Limits { return Limits{Bytes: 8 << 20, Depth: 256} }
+
+const (
+	maxName       = 1024     // bytes of a short context field: ids, names, versions
+	maxText       = 8 * 1024 // bytes of a long one: command, URL, header value
+	maxList       = 64       // entries of scopes, chain, completeness, marks and headers
+	maxExtraBytes = 64 * 1024
+)
+
+// FieldError says why one event was refused: which field, and what is wrong with it.
+type FieldError struct {
+	Field  string // dotted path, "" for the event as a whole
+	Reason string
+}
+
+func (e *FieldError) Error() string {
+	if e.Field == "" {
+		return e.Reason
+	}
+	return e.Field + ": " + e.Reason
+}
+
+// Decode reads one event. Unknown fields are kept in Extra; strings longer than their
+// bound are cut and the event is marked; invalid UTF-8 is replaced and marked, since an
+// agent's own parser would read it too. An error is a *FieldError.
+//
+// A name that occurs twice in an object counts with its last value, as in the JSON
+// parsers of the agents: refusing it would hide the message from the detector.
+func Decode(data []byte, limits Limits) (Event, error) {
+	var e Event
+	if len(data) > limits.Bytes {
+		return e, &FieldError{Reason: fmt.Sprintf("%d bytes, at most %d are taken", len(data), limits.Bytes)}
+	}
+	valid := utf8.Valid(data)
+	if !valid {
+		data = bytes.ToValidUTF8(data, []byte("\uFFFD"))
+	}
+	if d := depth(data); d > limits.Depth {
+		return e, &FieldError{Reason: fmt.Sprintf("%d levels of nesting, at most %d are taken", d, limits.Depth)}
+	}
+	if err := json.Unmarshal(data, &e, jsontext.AllowDuplicateNames(true)); err != nil {
+		return Event{}, fieldError(err)
+	}
+	if !valid {
+		e.Mark("invalid_utf8")
+	}
+	if err := e.bound(); err != nil {
+		return Event{}, err
+	}
+	return e, nil
+}
+
+// Encode appends the event's JSON to dst.
+func Encode(dst []byte, e *Event) ([]byte, error) {
+	buf := bytes.NewBuffer(dst)
+	err := json.MarshalWrite(buf, e,
+		jsontext.AllowDuplicateNames(true), jsontext.PreserveRawStrings(true), json.Deterministic(true))
+	if err != nil {
+		return dst, fmt.Errorf("encoding event %s: %w", e.ID, err)
+	}
+	return buf.Bytes(), nil
+}
+
+// depth is the deepest nesting of brackets outside strings; the text need not be JSON.
+func depth(data []byte) int {
+	level, deepest := 0, 0
+	inString, escaped := false, false
+	for _, c := range data {
+		switch {
+		case escaped:
+			escaped = false
+		case inString:
+			escaped = c == '\\'
+			inString = c != '"'
+		case c == '"':
+			inString = true
+		case c == '{' || c == '[':
+			level++
+			deepest = max(deepest, level)
+		case c == '}' || c == ']':
+			level--
+		}
+	}
+	return deepest
+}
+
+// fieldError turns the decoder's error into one that names the field as a user wrote it.
+func fieldError(err error) *FieldError {
+	var semantic *json.SemanticError
+	if errors.As(err, &semantic) {
+		reason := "has the wrong type"
+		if semantic.GoType != nil {
+			reason = fmt.Sprintf("is a JSON %s, which does not fit", kindName(semantic.JSONKind))
+		}
+		if semantic.Err != nil {
+			reason += ": " + printable(semantic.Err.Error())
+		}
+		return &FieldError{Field: dotted(semantic.JSONPointer), Reason: reason}
+	}
+	var syntactic *jsontext.SyntacticError
+	if errors.As(err, &syntactic) {
+		reason := fmt.Sprintf("is not JSON at byte %d", syntactic.ByteOffset)
+		if syntactic.Err != nil {
+			reason += ": " + printable(syntactic.Err.Error())
+		}
+		return &FieldError{Field: dotted(syntactic.JSONPointer), Reason: reason}
+	}
+	return &FieldError{Reason: printable(err.Error())}
+}
+
+func dotted(p jsontext.Pointer) string {
+	parts := make([]string, 0, 4)
+	for token := range p.Tokens() {
+		parts = append(parts, printable(token))
+	}
+	return strings.Join(parts, ".")
+}
+
+func kindName(k jsontext.Kind) string {
+	switch k {
+	case '"':
+		return "string"
+	case '0':
+		return "number"
+	case '{':
+		return "object"
+	case '[':
+		return "array"
+	case 't', 'f':
+		return "boolean"
+	case 'n':
+		return "null"
+	}
+	return "value"
+}
+
+// printable makes text of a hostile event safe for a log line or an answer: no control
+// or format characters, and short.
+func printable(s string) string {
+	const most = 200
+	out := strings.Map(func(r rune) rune {
+		if r < ' ' || r == 0x7f || (r >= 0x80 && r < 0xa0) || (r >= 0x200b && r <= 0x202e) || r == 0xfeff || r >= 0xe0000 {
+			return '?'
+		}
+		return r
+	}, s)
+	if len(out) > most {
+		out = strings.ToValidUTF8(out[:most], "") + "…"
+	}
+	return out
+}
+
+// bound cuts what is longer than it may be and marks it.
+func (e *Event) bound() error {
+	if len(e.ID) > maxName {
+		return &FieldError{Field: "id", Reason: fmt.Sprintf("%d bytes, at most %d are taken", len(e.ID), maxName)}
+	}
+	if len(e.Extra) > maxExtraBytes {
+		return &FieldError{Reason: fmt.Sprintf("unknown fields of %d bytes, at most %d are taken", len(e.Extra), maxExtraBytes)}
+	}
+	if e.Direction != "" && e.Direction != ToServer && e.Direction != ToClient {
+		return &FieldError{Field: "direction", Reason: fmt.Sprintf("is %q, must be to_server or to_client", printable(string(e.Direction)))}
+	}
+	for _, f := range []struct {
+		name  string
+		value *string
+		most  int
+	}{
+		{"parent", &e.Parent, maxName}, {"tenant", &e.Tenant, maxName}, {"actor", &e.Actor, 2 * maxName},
+		{"session", &e.Session, maxName}, {"trace", &e.Trace, maxName}, {"transport", &e.Transport, maxName},
+		{"agent.id", &e.Agent.ID, maxName}, {"agent.name", &e.Agent.Name, maxName}, {"agent.version", &e.Agent.Version, maxName},
+		{"agent.host", &e.Agent.Host, maxName}, {"agent.user", &e.Agent.User, maxName},
+		{"server.id", &e.Server.ID, maxName}, {"server.name", &e.Server.Name, maxName}, {"server.version", &e.Server.Version, maxName},
+		{"server.url", &e.Server.URL, maxText}, {"server.command", &e.Server.Command, maxText},
+		{"principal.subject", &e.Principal.Subject, maxName}, {"principal.issuer", &e.Principal.Issuer, maxName},
+		{"principal.client_id", &e.Principal.ClientID, maxName}, {"principal.audience", &e.Principal.Audience, maxName},
+		{"principal.token", &e.Principal.Token, maxName},
+		{"http.method", &e.HTTP.Method, maxName}, {"http.client_ip", &e.HTTP.ClientIP, maxName},
+		{"source.format", &e.Source.Format, maxName}, {"source.name", &e.Source.Name, maxName},
+		{"source.collector", &e.Source.Collector, maxName}, {"source.instance", &e.Source.Instance, maxName},
+	} {
+		if len(*f.value) > f.most {
+			*f.value = cut(*f.value, f.most)
+			e.Mark("truncated:" + f.name)
+		}
+	}
+	e.Principal.Scopes = e.boundList("principal.scopes", e.Principal.Scopes)
+	e.Principal.Chain = e.boundList("principal.chain", e.Principal.Chain)
+	e.Source.Completeness = e.boundList("source.completeness", e.Source.Completeness)
+	e.boundHeaders()
+	if r := e.Request; r != nil {
+		if len(r.Event) > maxName || len(r.Method) > maxName || len(r.Name) > maxText {
+			r.Event, r.Method, r.Name = cut(r.Event, maxName), cut(r.Method, maxName), cut(r.Name, maxText)
+			e.Mark("truncated:request")
+		}
+		if len(r.Arguments) > maxRequestArguments {
+			r.Arguments = nil
+			e.Mark("request_arguments_dropped")
+		}
+	}
+	e.Marks = e.boundList("marks", e.Marks)
+	return nil
+}
+
+func (e *Event) boundList(field string, list []string) []string {
+	if len(list) > maxList {
+		list = list[:maxList]
+		e.Mark("truncated:" + field)
+	}
+	for i, s := range list {
+		if len(s) > maxName {
+			list[i] = cut(s, maxName)
+			e.Mark("truncated:" + field)
+		}
+	}
+	return list
+}
+
+// boundHeaders refuses no event for its headers; it keeps the ones it can.
+func (e *Event) boundHeaders() {
+	if len(e.HTTP.Headers) == 0 {
+		return
+	}
+	kept := make(map[string]string, len(e.HTTP.Headers))
+	for _, name := range sortedKeys(e.HTTP.Headers) {
+		value := e.HTTP.Headers[name]
+		if len(kept) == maxList || len(name) > maxName {
+			e.Mark("truncated:http.headers")
+			continue
+		}
+		if len(value) > maxText {
+			value = cut(value, maxText)
+			e.Mark("truncated:http.headers")
+		}
+		kept[strings.ToLower(name)] = value
+	}
+	e.HTTP.Headers = kept
+}
+
+// cut shortens s to at most n bytes without breaking a character.
+func cut(s string, n int) string {
+	if len(s) <= n {
+		return s
+	}
+	for n > 0 && !utf8.RuneStart(s[n]) {
+		n--
+	}
+	return s[:n]
+}
