@@ -1,0 +1,209 @@
+// Package alert fans findings out: from Kafka to NATS JetStream, and from there to
+// webhooks and to anyone who subscribes.
+//
+// What it promises: every finding of a rule in mode alert is published at least once, and
+// delivered to each webhook at least once while it is in the stream. Nothing is sent
+// twice while no process fails: the stream itself is the ledger of what was sent, by
+// finding id, for longer than Kafka keeps findings. After a failure a repeat carries the
+// same Nats-Msg-Id and the same webhook-id. An offset is committed after the stream has
+// its finding on disk.
+package alert
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/rs/zerolog"
+	"golang.org/x/sync/errgroup"
+
+	"github.com/mcpwatch/mcpwatch/finding"
+	"github.com/mcpwatch/mcpwatch/internal/kafka"
+)
+
+// The JetStream stream and its subjects: mcpwatch.findings.TENANT.SEVERITY.RULE.
+const (
+	Stream  = "MCPWATCH_FINDINGS"
+	Subject = "mcpwatch.findings"
+)
+
+// Subjects of a tenant and a rule hold no dot, space or wildcard: tenants come from the
+// collector's credentials and rule ids from the rule loader, which both see to that.
+func subject(f *finding.Finding) string {
+	return Subject + "." + f.Tenant + "." + string(f.Severity) + "." + f.Rule
+}
+
+// ledger is how long a finding's id is remembered as sent, and the finding kept for
+// subscribers. It is longer than mcp.findings is kept.
+const ledger = 8 * 24 * time.Hour
+
+// maxStreamBytes bounds the stream on disk; the oldest findings go first.
+const maxStreamBytes = 1 << 30
+
+// Options are what an alerter is made of.
+type Options struct {
+	Kafka *kafka.Client
+	// NATS is the server's URL; a user, password or token may stand in it.
+	NATS string
+	// Replicas of the stream; 3 is usual on a cluster.
+	Replicas int
+	Webhooks []Webhook
+
+	Log      zerolog.Logger
+	Registry prometheus.Registerer
+}
+
+// Alerter carries findings out.
+type Alerter struct {
+	o       Options
+	metrics *metrics
+	stream  jetstream.JetStream
+}
+
+// New returns an alerter. Run does its work.
+func New(o Options) (*Alerter, error) {
+	for i := range o.Webhooks {
+		if err := o.Webhooks[i].prepare(); err != nil {
+			return nil, fmt.Errorf("configuring webhook %s: %w", o.Webhooks[i].Name, err)
+		}
+	}
+	return &Alerter{o: o, metrics: newMetrics(o.Registry)}, nil
+}
+
+// Run works until ctx ends. It returns an error only where NATS refuses the stream or a
+// group cannot be joined.
+func (a *Alerter) Run(ctx context.Context) error {
+	connection, err := nats.Connect(a.o.NATS,
+		nats.Name("mcpwatch-alert"), nats.RetryOnFailedConnect(true), nats.MaxReconnects(-1), nats.ReconnectWait(500*time.Millisecond))
+	if err != nil {
+		return fmt.Errorf("connecting to NATS: %w", err)
+	}
+	defer connection.Close()
+	if a.stream, err = jetstream.New(connection); err != nil {
+		return fmt.Errorf("opening JetStream: %w", err)
+	}
+	if err := a.ensureStream(ctx); err != nil {
+		return err
+	}
+	group, ctx := errgroup.WithContext(ctx)
+	group.Go(func() error { return a.publishFindings(ctx) })
+	for i := range a.o.Webhooks {
+		group.Go(func() error { return a.deliver(ctx, &a.o.Webhooks[i]) })
+	}
+	return group.Wait()
+}
+
+// ensureStream makes the stream, waiting for NATS as long as it takes.
+func (a *Alerter) ensureStream(ctx context.Context) error {
+	config := jetstream.StreamConfig{
+		Name: Stream, Description: "Findings of mcpwatch, for webhooks and subscribers",
+		Subjects: []string{Subject + ".>"}, Storage: jetstream.FileStorage, Replicas: max(a.o.Replicas, 1),
+		MaxAge: ledger, MaxBytes: maxStreamBytes, Discard: jetstream.DiscardOld, Duplicates: ledger,
+	}
+	for {
+		attempt, cancel := context.WithTimeout(ctx, 5*time.Second)
+		_, err := a.stream.CreateOrUpdateStream(attempt, config)
+		cancel()
+		switch {
+		case err == nil:
+			return nil
+		case ctx.Err() != nil:
+			return nil
+		}
+		a.retrying(fmt.Errorf("making the JetStream stream %s: %w", Stream, err))
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-time.After(time.Second):
+		}
+	}
+}
+
+// fetchWait is how long a fetch waits where nothing comes: it adds no delay to a finding.
+const fetchWait = 500 * time.Millisecond
+
+func (a *Alerter) publishFindings(ctx context.Context) error {
+	return a.o.Kafka.Consume(ctx, kafka.Group{
+		ID: "mcpwatch-alert", Topic: kafka.Findings, MaxWait: fetchWait, MinBytes: 1,
+		Open:     func(_ context.Context, c kafka.Claim) (kafka.Handler, int64, error) { return a, c.Offset, nil },
+		Retrying: func(_ kafka.Claim, err error) { a.retrying(err) },
+		Expired: func(c kafka.Claim, n int64) {
+			a.metrics.expired.Add(float64(n))
+			a.o.Log.Error().Int("partition", c.Partition).Int64("records", n).Msg("findings expired in Kafka before they were sent")
+		},
+	})
+}
+
+// Handle implements kafka.Handler: it publishes the findings that alert, and returns when
+// the stream has them all.
+func (a *Alerter) Handle(ctx context.Context, records []kafka.Record) error {
+	var sent []jetstream.PubAckFuture
+	for _, r := range records {
+		f, err := finding.Decode(r.Value)
+		if err != nil {
+			a.metrics.undecodable.Inc()
+			a.o.Log.Error().Err(err).Int("partition", r.Partition).Int64("offset", r.Offset).Msg("a record was left out")
+			continue
+		}
+		if f.Mode != finding.Alert {
+			a.metrics.shadow.Inc()
+			continue
+		}
+		message := nats.NewMsg(subject(&f))
+		message.Data = r.Value
+		future, err := a.stream.PublishMsgAsync(message, jetstream.WithMsgID(f.ID))
+		if err != nil {
+			return fmt.Errorf("publishing finding %s: %w", f.ID, err)
+		}
+		sent = append(sent, future)
+	}
+	for _, future := range sent {
+		select {
+		case ack := <-future.Ok():
+			if ack.Duplicate {
+				a.metrics.repeated.Inc()
+			} else {
+				a.metrics.published.Inc()
+			}
+		case err := <-future.Err():
+			return fmt.Errorf("publishing to %s: %w", future.Msg().Subject, err)
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+	return nil
+}
+
+func (a *Alerter) retrying(err error) {
+	a.metrics.failures.Inc()
+	a.o.Log.Warn().Err(err).Msg("alert is trying again")
+}
+
+type metrics struct {
+	published, repeated, shadow, failures, expired, undecodable prometheus.Counter
+	deliveries                                                  *prometheus.CounterVec
+}
+
+func newMetrics(r prometheus.Registerer) *metrics {
+	counter := func(name, help string) prometheus.Counter {
+		c := prometheus.NewCounter(prometheus.CounterOpts{Name: "mcpwatch_alert_" + name, Help: help})
+		r.MustRegister(c)
+		return c
+	}
+	m := &metrics{
+		published:   counter("published_total", "Findings published to NATS."),
+		repeated:    counter("repeated_total", "Findings that NATS had already."),
+		shadow:      counter("shadow_total", "Findings not sent because their rule is in mode shadow."),
+		failures:    counter("failures_total", "Failed attempts; each is tried again."),
+		expired:     counter("expired_findings_total", "Findings that Kafka deleted before they were sent."),
+		undecodable: counter("undecodable_records_total", "Records that are no finding."),
+		deliveries: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "mcpwatch_alert_deliveries_total", Help: "Webhook deliveries, by receiver and result: delivered, failed (tried again) or abandoned.",
+		}, []string{"receiver", "result"}),
+	}
+	r.MustRegister(m.deliveries)
+	return m
+}

@@ -1,0 +1,188 @@
+// Package collector takes events in over HTTP and writes them to Kafka.
+//
+// What it promises a shipper:
+//
+//   - 202 means that every line of the request is durable: an accepted one is acknowledged
+//     by all in-sync replicas of mcp.events, a refused one is listed in the answer and lies,
+//     with its bytes, in mcp.deadletters.
+//   - Any other status means that the shipper still owns the request: 429 and 503 carry
+//     Retry-After. Sending a request again is always safe, since an event's id stays the same.
+//   - Tenant and source come from the credential, never from the body.
+//
+// Memory is bounded by Options.Requests times Options.BodyBytes.
+package collector
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"sync"
+	"time"
+
+	"github.com/go-json-experiment/json"
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+	"github.com/rs/zerolog"
+	"golang.org/x/time/rate"
+
+	"github.com/mcpwatch/mcpwatch/event"
+	"github.com/mcpwatch/mcpwatch/internal/kafka"
+)
+
+// Writer writes records durably. *kafka.Producer is the one there is.
+type Writer interface {
+	Produce(ctx context.Context, records []kafka.Record) error
+}
+
+// Options are what a collector is made of.
+type Options struct {
+	// Name of this collector, in each event's source.
+	Name string
+	// Events and DeadLetters write to the two topics.
+	Events, DeadLetters Writer
+	// Ready reports whether Kafka can be written to.
+	Ready func(context.Context) error
+	// Tokens are the credentials that shippers present.
+	Tokens Tokens
+
+	// Limits of one event.
+	Limits event.Limits
+	// BodyBytes bounds a request's body after decompression.
+	BodyBytes int64
+	// Requests bounds how many requests are worked on at once; further ones get 503.
+	Requests int
+	// Rate is how many events a second one source may send, RateBurst how many at once.
+	Rate      float64
+	RateBurst int
+
+	Now      func() time.Time
+	Log      zerolog.Logger
+	Registry *prometheus.Registry
+}
+
+// DefaultOptions holds the bounds; the rest has no default.
+func DefaultOptions() Options {
+	return Options{
+		Limits: event.DefaultLimits(), BodyBytes: 16 << 20, Requests: 32,
+		Rate: 50_000, RateBurst: 100_000,
+		Now: time.Now, Log: zerolog.Nop(),
+	}
+}
+
+func (o *Options) validate() error {
+	var problems []error
+	if o.Events == nil || o.DeadLetters == nil || o.Ready == nil || o.Registry == nil {
+		problems = append(problems, errors.New("events, dead letters, ready and registry are needed"))
+	}
+	if len(o.Tokens) == 0 {
+		problems = append(problems, errors.New("no token: nobody could send anything"))
+	}
+	if o.Limits.Bytes <= 0 || o.Limits.Depth <= 0 || o.BodyBytes <= 0 || o.Requests <= 0 || o.Rate <= 0 || o.RateBurst <= 0 {
+		problems = append(problems, errors.New("every limit must be above 0"))
+	}
+	return errors.Join(problems...)
+}
+
+// Collector is the intake. It is an http.Handler, safe for concurrent use.
+type Collector struct {
+	o        Options
+	mux      *http.ServeMux
+	metrics  *metrics
+	requests chan struct{}
+
+	limiters struct {
+		sync.Mutex
+		bySource map[Identity]*rate.Limiter
+	}
+}
+
+// New returns a collector.
+func New(o Options) (*Collector, error) {
+	if err := o.validate(); err != nil {
+		return nil, fmt.Errorf("configuring the collector: %w", err)
+	}
+	c := &Collector{o: o, mux: http.NewServeMux(), metrics: newMetrics(o.Registry), requests: make(chan struct{}, o.Requests)}
+	c.limiters.bySource = make(map[Identity]*rate.Limiter)
+	c.mux.HandleFunc("POST /v1/events", c.events)
+	c.mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { answer(w, http.StatusOK, status{"ok"}) })
+	c.mux.HandleFunc("GET /readyz", c.ready)
+	c.mux.Handle("GET /metrics", promhttp.HandlerFor(o.Registry, promhttp.HandlerOpts{}))
+	return c, nil
+}
+
+// ServeHTTP implements http.Handler.
+func (c *Collector) ServeHTTP(w http.ResponseWriter, r *http.Request) { c.mux.ServeHTTP(w, r) }
+
+type status struct {
+	Status string `json:"status"`
+}
+
+// readyTimeout bounds the question to Kafka behind /readyz.
+const readyTimeout = 2 * time.Second
+
+func (c *Collector) ready(w http.ResponseWriter, r *http.Request) {
+	ctx, cancel := context.WithTimeout(r.Context(), readyTimeout)
+	defer cancel()
+	if err := c.o.Ready(ctx); err != nil {
+		answer(w, http.StatusServiceUnavailable, status{"Kafka cannot be reached"})
+		return
+	}
+	answer(w, http.StatusOK, status{"ready"})
+}
+
+// limiter is the source's own.
+func (c *Collector) limiter(who Identity) *rate.Limiter {
+	c.limiters.Lock()
+	defer c.limiters.Unlock()
+	l := c.limiters.bySource[who]
+	if l == nil {
+		l = rate.NewLimiter(rate.Limit(c.o.Rate), c.o.RateBurst)
+		c.limiters.bySource[who] = l
+	}
+	return l
+}
+
+// answer writes JSON. A client that is gone cannot be told so.
+func answer(w http.ResponseWriter, code int, body any) {
+	data, err := json.Marshal(body)
+	if err != nil {
+		http.Error(w, "encoding the answer failed", http.StatusInternalServerError)
+		return
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("X-Content-Type-Options", "nosniff")
+	w.WriteHeader(code)
+	_, _ = w.Write(append(data, '\n'))
+}
+
+type metrics struct {
+	events      *prometheus.CounterVec
+	requests    *prometheus.CounterVec
+	deadLetters prometheus.Counter
+	bytes       prometheus.Counter
+	produce     prometheus.Histogram
+}
+
+func newMetrics(r prometheus.Registerer) *metrics {
+	m := &metrics{
+		events: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "mcpwatch_collector_events_total", Help: "Events taken in, by result: accepted, refused, or lifted from another.",
+		}, []string{"result"}),
+		requests: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "mcpwatch_collector_requests_total", Help: "Requests to /v1/events, by HTTP status.",
+		}, []string{"code"}),
+		deadLetters: prometheus.NewCounter(prometheus.CounterOpts{
+			Name: "mcpwatch_collector_dead_letters_total", Help: "Records written to mcp.deadletters.",
+		}),
+		bytes: prometheus.NewCounter(prometheus.CounterOpts{
+			Name: "mcpwatch_collector_bytes_total", Help: "Bytes of request bodies after decompression.",
+		}),
+		produce: prometheus.NewHistogram(prometheus.HistogramOpts{
+			Name: "mcpwatch_collector_produce_seconds", Help: "Time until Kafka acknowledged a request's events.",
+			Buckets: prometheus.ExponentialBuckets(0.0005, 2, 14),
+		}),
+	}
+	r.MustRegister(m.events, m.requests, m.deadLetters, m.bytes, m.produce)
+	return m
+}

@@ -1,0 +1,119 @@
+// Package detector reads events, keeps state, decides, and writes findings.
+//
+// An Engine is the decision alone: events in, findings out, with no clock, randomness or
+// I/O, so the same events give the same findings, byte for byte. A Stage runs one engine
+// for each Kafka partition that it is assigned.
+package detector
+
+import (
+	"github.com/mcpwatch/mcpwatch/detector/rule"
+	"github.com/mcpwatch/mcpwatch/event"
+	"github.com/mcpwatch/mcpwatch/finding"
+)
+
+// Bounds of an engine's state. An engine sees one partition, so these are per partition.
+const (
+	// Window is how many events back the engine knows what it has already taken.
+	Window = 8192
+	// openRequests is how many requests wait for their answer.
+	openRequests = 8192
+	// seenFindings is how many finding ids are remembered, so that a definition that is
+	// listed again and again is found once.
+	seenFindings = 4096
+)
+
+// Engine applies a rule set to a stream of events. It belongs to one goroutine.
+type Engine struct {
+	set      *rule.Set
+	view     *rule.View
+	parser   event.Parser
+	pairer   *event.Pairer
+	events   *event.Seen
+	findings *event.Seen
+	counts   Counts
+}
+
+// Counts is what an engine has done so far.
+type Counts struct {
+	Events    uint64 // events decided on
+	Repeats   uint64 // events dropped, their id being known
+	Malformed uint64 // events whose message is no JSON; rules still read the rest
+	Findings  uint64
+	Again     uint64 // findings dropped, their id being known
+	Evicted   uint64 // requests forgotten before their answer came
+	Absent    uint64 // reads of values that an event does not have
+}
+
+// NewEngine returns an engine for one stream of events.
+func NewEngine(set *rule.Set) *Engine {
+	return &Engine{
+		set:      set,
+		view:     set.NewView(),
+		pairer:   event.NewPairer(openRequests),
+		events:   event.NewSeen(Window),
+		findings: event.NewSeen(seenFindings),
+	}
+}
+
+// Counts returns what the engine has done so far.
+func (g *Engine) Counts() Counts {
+	c := g.counts
+	c.Evicted = g.pairer.Evicted()
+	c.Absent = g.view.Absent()
+	return c
+}
+
+// Process decides on one event and returns what it finds, in the order of the rules' ids.
+// An event whose id it knows changes nothing. A response is paired with its request on
+// the way, unless its source has done so.
+func (g *Engine) Process(e *event.Event) []finding.Finding {
+	if !g.events.Add(e.Tenant + "\x00" + e.ID) {
+		g.counts.Repeats++
+		return nil
+	}
+	g.counts.Events++
+	message, err := g.parser.Parse(e.Message)
+	if err != nil {
+		g.counts.Malformed++
+	}
+	g.pairer.Pair(e, &message)
+	g.view.Reset(e, message)
+
+	var found []finding.Finding
+	for _, p := range g.set.Programs {
+		p.Match(g.view, func(kind, name, digest string) {
+			f := g.finding(p, e, kind, name, digest)
+			if !g.findings.Add(f.ID) {
+				g.counts.Again++
+				return
+			}
+			g.counts.Findings++
+			found = append(found, f)
+		})
+	}
+	return found
+}
+
+// finding makes the finding of a match. One on an event is that event's alone. One on a
+// definition is the definition's: the same text from the same server to the same actor
+// is one finding, however often it is listed.
+func (g *Engine) finding(p *rule.Program, e *event.Event, kind, name, digest string) finding.Finding {
+	f := finding.Finding{
+		Time: e.Time, Received: e.Received, Tenant: e.Tenant,
+		Rule: p.Rule.ID, RuleVersion: p.Version, Control: g.set.Hash,
+		Title: p.Rule.Title, Severity: p.Rule.Severity, Mode: p.Rule.Mode, Risk: p.Rule.Risk,
+		Tags: p.Rule.Tags, Playbook: p.Rule.Playbook,
+		Actor: e.Actor, Agent: e.Agent, Server: e.Server, Session: e.Session, Trace: e.Trace,
+		Method: g.view.Method(), Name: g.view.Name(),
+	}
+	if kind == "" {
+		f.Events = []string{e.ID}
+		f.DeriveID()
+		return f
+	}
+	f.Name = name
+	f.Key = []string{e.Actor, e.Server.ID, kind, name, digest}
+	f.DeriveID()
+	f.Events = []string{e.ID}
+	return f
+}

@@ -1,0 +1,273 @@
+package rule
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"math"
+	"slices"
+	"strings"
+
+	"github.com/google/cel-go/cel"
+	"github.com/google/cel-go/checker"
+	"github.com/google/cel-go/common/types"
+	"github.com/google/cel-go/common/types/ref"
+	"github.com/google/cel-go/ext"
+
+	"github.com/mcpwatch/mcpwatch/event"
+)
+
+// Program is a rule compiled. It is immutable and safe for concurrent use.
+type Program struct {
+	Rule *Rule
+	// Version changes with everything that decides the rule's findings.
+	Version string
+	// Reads lists the fields that the expression names, sorted.
+	Reads []string
+	// PerDefinition says that the rule judges each definition of an event apart.
+	PerDefinition bool
+
+	match cel.Program
+}
+
+// Set is rules that were loaded together, in the order of their ids.
+type Set struct {
+	Programs []*Program
+	// Hash is the content address of all that decides findings: rules and lists.
+	Hash string
+
+	schema *schema
+}
+
+// schema is the fields and lists of a set, by place and by name.
+type schema struct {
+	fields          []Field
+	index           map[string]int
+	definitionSlots []int
+	absent          *types.Err
+}
+
+// maxCost bounds what an expression may cost at worst, in CEL's cost units, for an event
+// whose texts are of estimatedText characters and whose lists have estimatedList entries.
+const (
+	maxCost       = 50_000_000
+	estimatedText = 64 * 1024
+	estimatedList = 64
+)
+
+// Compile makes a set of rules and lists. It reports every problem, joined.
+func Compile(rules []*Rule, lists []*List) (*Set, error) {
+	schema, err := newSchema(lists)
+	if err != nil {
+		return nil, err
+	}
+	env, err := schema.environment()
+	if err != nil {
+		return nil, fmt.Errorf("building the rule environment: %w", err)
+	}
+	set := &Set{schema: schema}
+	var problems []error
+	seen := map[string]string{}
+	for _, r := range rules {
+		if first, twice := seen[r.ID]; twice {
+			problems = append(problems, errorAt(r.file, r.tree, "$.id", fmt.Sprintf("id %q is taken by %s", r.ID, first)))
+			continue
+		}
+		seen[r.ID] = r.file
+		p, err := schema.compile(env, r, lists)
+		if err != nil {
+			problems = append(problems, err)
+			continue
+		}
+		set.Programs = append(set.Programs, p)
+	}
+	if err := errors.Join(problems...); err != nil {
+		return nil, err
+	}
+	slices.SortFunc(set.Programs, func(a, b *Program) int { return strings.Compare(a.Rule.ID, b.Rule.ID) })
+	h := sha256.New()
+	for _, p := range set.Programs {
+		fmt.Fprintf(h, "%s %s\n", p.Rule.ID, p.Version)
+	}
+	set.Hash = hex.EncodeToString(h.Sum(nil)[:16])
+	return set, nil
+}
+
+// NewView returns a view for evaluating the set's programs.
+func (s *Set) NewView() *View {
+	return &View{schema: s.schema, slots: make([]slot, len(s.schema.fields))}
+}
+
+// Match evaluates the program on the event that the view shows. For a program that judges
+// definitions it calls found once for each that matches; else once, with no kind or name.
+// An expression that fails, for want of a value or otherwise, is not true.
+func (p *Program) Match(v *View, found func(kind, name, digest string)) {
+	if !p.PerDefinition {
+		if p.isTrue(v) {
+			found("", "", "")
+		}
+		return
+	}
+	for _, d := range v.definitions() {
+		v.setDefinition(&d)
+		if p.isTrue(v) {
+			digest := sha256.Sum256([]byte(v.string("definition.text")))
+			found(d.kind, d.name, hex.EncodeToString(digest[:8]))
+		}
+	}
+	v.setDefinition(nil)
+}
+
+func (p *Program) isTrue(v *View) bool {
+	out, _, err := p.match.Eval(v)
+	return err == nil && out == types.True
+}
+
+// Absent is how many reads of the view found no value so far.
+func (v *View) Absent() uint64 { return v.absent }
+
+// Method and Name are what findings on the shown event name.
+func (v *View) Method() string { return v.method() }
+
+// Name is the tool, prompt or resource that the shown event is about.
+func (v *View) Name() string { return v.name() }
+
+// Kind is the kind of the shown message.
+func (v *View) Kind() event.Kind { return v.message.Kind }
+
+func newSchema(lists []*List) (*schema, error) {
+	s := &schema{fields: Fields(), index: map[string]int{}, absent: absentValue()}
+	for _, l := range lists {
+		members := make(map[string]struct{}, len(l.Values))
+		for _, value := range l.Values {
+			members[value] = struct{}{}
+		}
+		value := stringSet{types.NewStringList(types.DefaultTypeAdapter, l.Values), members}
+		s.fields = append(s.fields, Field{
+			Name: "lists." + l.Name, Type: cel.ListType(cel.StringType), Doc: l.Description,
+			read: func(*View) ref.Val { return value },
+		})
+	}
+	for i, f := range s.fields {
+		if _, twice := s.index[f.Name]; twice {
+			return nil, fmt.Errorf("two lists or fields are named %s", f.Name)
+		}
+		s.index[f.Name] = i
+		if f.perDefinition {
+			s.definitionSlots = append(s.definitionSlots, i)
+		}
+	}
+	return s, nil
+}
+
+func (s *schema) environment() (*cel.Env, error) {
+	options := []cel.EnvOption{
+		ext.Strings(ext.StringsVersion(4)),
+		cel.CrossTypeNumericComparisons(true),
+	}
+	for _, f := range s.fields {
+		options = append(options, cel.VariableWithDoc(f.Name, f.Type, f.Doc))
+	}
+	for _, f := range Functions() {
+		options = append(options, f.option())
+	}
+	return cel.NewEnv(options...)
+}
+
+func (s *schema) compile(env *cel.Env, r *Rule, lists []*List) (*Program, error) {
+	tree, issues := env.Compile(r.Match)
+	if issues.Err() != nil {
+		var problems []error
+		for _, e := range issues.Errors() {
+			problems = append(problems, expressionAt(r.file, r.tree, "$.match",
+				e.Location.Line(), e.Location.Column(), "match: "+e.Message))
+		}
+		return nil, errors.Join(problems...)
+	}
+	if tree.OutputType() != cel.BoolType {
+		return nil, errorAt(r.file, r.tree, "$.match", fmt.Sprintf("match: is a %s, must be a bool", tree.OutputType()))
+	}
+	cost, err := env.EstimateCost(tree, sizes{})
+	if err != nil {
+		return nil, errorAt(r.file, r.tree, "$.match", "match: estimating its cost: "+err.Error())
+	}
+	if cost.Max > maxCost {
+		return nil, errorAt(r.file, r.tree, "$.match", fmt.Sprintf(
+			"match: may cost %s units an event, at most %d are allowed: nest fewer loops", costText(cost.Max), maxCost))
+	}
+	program, err := env.Program(tree, cel.EvalOptions(cel.OptOptimize))
+	if err != nil {
+		return nil, errorAt(r.file, r.tree, "$.match", "match: "+err.Error())
+	}
+	p := &Program{Rule: r, match: program, Reads: s.reads(tree)}
+	for _, name := range p.Reads {
+		p.PerDefinition = p.PerDefinition || s.fields[s.index[name]].perDefinition
+	}
+	p.Version = version(r, p.Reads, lists)
+	return p, nil
+}
+
+// reads lists the fields that an expression names, sorted.
+func (s *schema) reads(tree *cel.Ast) []string {
+	var names []string
+	for _, reference := range tree.NativeRep().ReferenceMap() {
+		if _, known := s.index[reference.Name]; known {
+			names = append(names, reference.Name)
+		}
+	}
+	slices.Sort(names)
+	return slices.Compact(names)
+}
+
+// version hashes what decides a rule's findings: its text, tests and prose aside, and the
+// lists it reads.
+func version(r *Rule, reads []string, lists []*List) string {
+	h := sha256.New()
+	fmt.Fprintf(h, "%q %q %q %q %q %d %q %q\n", r.ID, r.Match, r.Severity, r.Mode, r.Title, r.Risk, r.Tags, r.Playbook)
+	for _, l := range lists {
+		if slices.Contains(reads, "lists."+l.Name) {
+			fmt.Fprintf(h, "%q %q\n", l.Name, l.Values)
+		}
+	}
+	return hex.EncodeToString(h.Sum(nil)[:8])
+}
+
+// sizes tells CEL's cost estimate how large the values of an event are.
+type sizes struct{}
+
+func (sizes) EstimateSize(node checker.AstNode) *checker.SizeEstimate {
+	switch node.Type().Kind() {
+	case types.ListKind, types.MapKind:
+		return &checker.SizeEstimate{Min: 0, Max: estimatedList}
+	default:
+		return &checker.SizeEstimate{Min: 0, Max: estimatedText}
+	}
+}
+
+func (sizes) EstimateCallCost(function, _ string, _ *checker.AstNode, _ []checker.AstNode) *checker.CallEstimate {
+	for _, f := range Functions() {
+		if f.Name == function {
+			return &checker.CallEstimate{
+				CostEstimate: checker.CostEstimate{Min: 1, Max: estimatedText},
+				ResultSize:   sizes{}.resultSize(f),
+			}
+		}
+	}
+	return nil
+}
+
+func (sizes) resultSize(f Function) *checker.SizeEstimate {
+	if f.Result.Kind() == types.ListKind {
+		return &checker.SizeEstimate{Min: 0, Max: estimatedList}
+	}
+	return &checker.SizeEstimate{Min: 0, Max: estimatedText}
+}
+
+func costText(cost uint64) string {
+	if cost == math.MaxUint64 {
+		return "unbounded"
+	}
+	return fmt.Sprint(cost)
+}
+

@@ -1,0 +1,276 @@
+package rule
+
+import (
+	"strings"
+
+	"github.com/google/cel-go/common/types"
+	"github.com/google/cel-go/common/types/ref"
+	"github.com/google/cel-go/interpreter"
+	"github.com/valyala/fastjson"
+
+	"github.com/mcpwatch/mcpwatch/event"
+)
+
+// View is one event as expressions see it. Each value is computed on first use and once.
+// It belongs to one goroutine and is reused from event to event.
+type View struct {
+	schema *schema
+
+	event      *event.Event
+	message    event.Message
+	definition *definition
+
+	// arguments of a paired request are parsed apart from the message.
+	argumentsParser fastjson.Parser
+	argumentsValue  *fastjson.Value
+	argumentsRead   bool
+
+	slots []slot
+	// Absent counts the reads of values that the event does not have.
+	absent uint64
+}
+
+type slot struct {
+	value  any // ref.Val, or absentValue
+	filled bool
+}
+
+// definition is one of the tools, prompts, resources, templates or instructions that a
+// message defines.
+type definition struct {
+	kind, name string
+	value      *fastjson.Value
+}
+
+// description is what the model reads of a definition beside its name.
+func (d *definition) description() string {
+	if d.kind == "instructions" {
+		return event.Text(d.value)
+	}
+	return event.Text(event.Get(d.value, "description"))
+}
+
+// absentValue is what a variable resolves to where the event has no such value. CEL treats
+// an error as "not true", and lets the other side of || decide.
+func absentValue() *types.Err {
+	return types.NewErr("absent").(*types.Err) //nolint:errcheck,forcetypeassert // NewErr returns no other type
+}
+
+// Reset makes the view show another event. The message was parsed from the event's.
+func (v *View) Reset(e *event.Event, m event.Message) {
+	v.event, v.message, v.definition = e, m, nil
+	v.argumentsValue, v.argumentsRead = nil, false
+	clear(v.slots)
+}
+
+func (v *View) setDefinition(d *definition) {
+	v.definition = d
+	for _, i := range v.schema.definitionSlots {
+		v.slots[i] = slot{}
+	}
+}
+
+// ResolveName implements CEL's activation.
+func (v *View) ResolveName(name string) (any, bool) {
+	i, known := v.schema.index[name]
+	if !known {
+		return nil, false
+	}
+	s := &v.slots[i]
+	if !s.filled {
+		value := v.schema.fields[i].read(v)
+		if value == nil {
+			s.value = v.schema.absent
+		} else {
+			s.value = value
+		}
+		s.filled = true
+	}
+	if s.value == any(v.schema.absent) {
+		v.absent++
+	}
+	return s.value, true
+}
+
+// Parent implements CEL's activation.
+func (v *View) Parent() interpreter.Activation { return nil }
+
+// string is the value of a text field, computed once.
+func (v *View) string(name string) string {
+	value, _ := v.ResolveName(name)
+	s, _ := value.(types.String)
+	return string(s)
+}
+
+func (v *View) method() string {
+	if v.message.Method == "" && v.event.Request != nil {
+		return v.event.Request.Method
+	}
+	return v.message.Method
+}
+
+// name is the tool, prompt or resource that the message is about.
+func (v *View) name() string {
+	if name := v.message.Name(); name != "" {
+		return name
+	}
+	if v.event.Request != nil {
+		return v.event.Request.Name
+	}
+	return ""
+}
+
+func (v *View) era() string {
+	version := v.message.ProtocolVersion()
+	if version == "" {
+		version = v.event.HTTP.Headers["mcp-protocol-version"]
+	}
+	if isModern(version) {
+		return "modern"
+	}
+	return "legacy"
+}
+
+func (v *View) arguments() *fastjson.Value {
+	if v.argumentsRead {
+		return v.argumentsValue
+	}
+	v.argumentsRead = true
+	if v.message.Method != "" {
+		v.argumentsValue = event.Get(v.message.Params, "arguments")
+	} else if r := v.event.Request; r != nil && len(r.Arguments) > 0 {
+		if value, err := v.argumentsParser.ParseBytes(r.Arguments); err == nil {
+			v.argumentsValue = value
+		}
+	}
+	return v.argumentsValue
+}
+
+func (v *View) argumentsText() string { return stringsOf(v.arguments(), false) }
+
+func (v *View) text() string {
+	var b strings.Builder
+	for _, part := range []*fastjson.Value{v.message.Params, v.message.Result, v.message.ErrorData} {
+		appendStrings(&b, part, false)
+	}
+	if v.message.ErrorText != "" {
+		b.WriteString(v.message.ErrorText)
+		b.WriteByte('\n')
+	}
+	b.WriteString(v.event.Raw)
+	return strings.TrimSuffix(b.String(), "\n")
+}
+
+// definitions lists what the message defines.
+func (v *View) definitions() []definition {
+	result := v.message.Result
+	if result == nil {
+		return nil
+	}
+	var found []definition
+	for _, list := range [...]struct{ member, kind, name string }{
+		{"tools", "tool", "name"},
+		{"prompts", "prompt", "name"},
+		{"resources", "resource", "uri"},
+		{"resourceTemplates", "template", "uriTemplate"},
+	} {
+		members := event.Get(result, list.member)
+		if members == nil || members.Type() != fastjson.TypeArray {
+			continue
+		}
+		for _, d := range members.GetArray() {
+			if d.Type() == fastjson.TypeObject {
+				found = append(found, definition{list.kind, event.Text(event.Get(d, list.name)), d})
+			}
+		}
+	}
+	if instructions := event.Get(result, "instructions"); event.Text(instructions) != "" {
+		found = append(found, definition{"instructions", "instructions", instructions})
+	}
+	return found
+}
+
+// stringsOf is every string in a value, one a line, in order; names of members too, if wanted.
+func stringsOf(v *fastjson.Value, names bool) string {
+	var b strings.Builder
+	appendStrings(&b, v, names)
+	return strings.TrimSuffix(b.String(), "\n")
+}
+
+func appendStrings(b *strings.Builder, v *fastjson.Value, names bool) {
+	if v == nil {
+		return
+	}
+	switch v.Type() {
+	case fastjson.TypeString:
+		b.Write(v.GetStringBytes())
+		b.WriteByte('\n')
+	case fastjson.TypeArray:
+		for _, item := range v.GetArray() {
+			appendStrings(b, item, names)
+		}
+	case fastjson.TypeObject:
+		v.GetObject().Visit(func(key []byte, member *fastjson.Value) {
+			if names {
+				b.Write(key)
+				b.WriteByte('\n')
+			}
+			appendStrings(b, member, names)
+		})
+	case fastjson.TypeNull, fastjson.TypeNumber, fastjson.TypeTrue, fastjson.TypeFalse:
+	}
+}
+
+func names(v *fastjson.Value) []string {
+	var list []string
+	if v != nil && v.Type() == fastjson.TypeObject {
+		v.GetObject().Visit(func(key []byte, _ *fastjson.Value) { list = append(list, string(key)) })
+	}
+	return list
+}
+
+// native turns JSON into the Go values that CEL converts from.
+func native(v *fastjson.Value) any {
+	switch v.Type() {
+	case fastjson.TypeString:
+		return string(v.GetStringBytes())
+	case fastjson.TypeNumber:
+		if n, err := v.Int64(); err == nil {
+			return n
+		}
+		return v.GetFloat64()
+	case fastjson.TypeTrue:
+		return true
+	case fastjson.TypeFalse:
+		return false
+	case fastjson.TypeArray:
+		items := v.GetArray()
+		list := make([]any, len(items))
+		for i, item := range items {
+			list[i] = native(item)
+		}
+		return list
+	case fastjson.TypeObject:
+		members := make(map[string]any)
+		v.GetObject().Visit(func(key []byte, member *fastjson.Value) { members[string(key)] = native(member) })
+		return members
+	case fastjson.TypeNull:
+	}
+	return types.NullValue
+}
+
+// stringSet is a list whose membership test is one look-up.
+type stringSet struct {
+	ref.Val
+	members map[string]struct{}
+}
+
+// Contains implements CEL's `in`.
+func (s stringSet) Contains(value ref.Val) ref.Val {
+	text, ok := value.(types.String)
+	if !ok {
+		return types.False
+	}
+	_, found := s.members[string(text)]
+	return types.Bool(found)
+}

@@ -1,0 +1,158 @@
+package detector
+
+import (
+	"context"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/rs/zerolog"
+
+	"github.com/mcpwatch/mcpwatch/detector/rule"
+	"github.com/mcpwatch/mcpwatch/event"
+	"github.com/mcpwatch/mcpwatch/finding"
+	"github.com/mcpwatch/mcpwatch/internal/kafka"
+)
+
+// Writer writes records durably. *kafka.Producer is the one there is.
+type Writer interface {
+	Produce(ctx context.Context, records []kafka.Record) error
+}
+
+// Stage reads mcp.events and writes mcp.findings.
+//
+// An offset is committed after the findings of its event are acknowledged, so a crash
+// repeats findings and never loses one; a repeated finding has the same id. A partition
+// that is taken over is read from Window offsets before its commit: what the engine knows
+// of past events is rebuilt, and what it finds on the way has been written already.
+type Stage struct {
+	Kafka    *kafka.Client
+	Findings Writer
+	Set      *rule.Set
+	Log      zerolog.Logger
+
+	metrics *metrics
+}
+
+// NewStage returns a stage. Run does its work.
+func NewStage(k *kafka.Client, findings Writer, set *rule.Set, log zerolog.Logger, registry prometheus.Registerer) *Stage {
+	return &Stage{Kafka: k, Findings: findings, Set: set, Log: log, metrics: newMetrics(registry)}
+}
+
+// fetchWait is how long a fetch waits where nothing comes: it adds no delay to an event.
+const fetchWait = 500 * time.Millisecond
+
+// Run works until ctx ends. It returns an error only where the group cannot be joined.
+func (s *Stage) Run(ctx context.Context) error {
+	return s.Kafka.Consume(ctx, kafka.Group{
+		ID: "mcpwatch-detector", Topic: kafka.Events, MaxWait: fetchWait, MinBytes: 1,
+		Open: func(_ context.Context, c kafka.Claim) (kafka.Handler, int64, error) {
+			s.Log.Info().Int("partition", c.Partition).Int64("offset", c.Offset).Msg("partition assigned")
+			return &shard{stage: s, engine: NewEngine(s.Set), committed: c.Offset}, max(c.Offset-Window, c.First), nil
+		},
+		Retrying: func(c kafka.Claim, err error) {
+			s.metrics.failures.Inc()
+			s.Log.Warn().Err(err).Int("partition", c.Partition).Msg("detector is trying again")
+		},
+		Expired: func(c kafka.Claim, n int64) {
+			s.metrics.expired.Add(float64(n))
+			s.Log.Error().Int("partition", c.Partition).Int64("records", n).Msg("events expired in Kafka before they were looked at")
+		},
+	})
+}
+
+// shard is one partition at work.
+type shard struct {
+	stage  *Stage
+	engine *Engine
+	// committed is the first offset whose findings may not have been written.
+	committed int64
+
+	pending []kafka.Record // findings not yet acknowledged
+	decided int64          // the first offset that the engine has not seen
+	counted Counts
+}
+
+// Handle implements kafka.Handler. Called again with the same records it does not decide
+// again, which the engine would take for repeats: it only writes what is still pending.
+func (h *shard) Handle(ctx context.Context, records []kafka.Record) error {
+	for _, r := range records {
+		if r.Offset < h.decided {
+			continue
+		}
+		h.decided = r.Offset + 1
+		if err := h.decide(r); err != nil {
+			h.stage.metrics.undecodable.Inc()
+			h.stage.Log.Error().Err(err).Int("partition", r.Partition).Int64("offset", r.Offset).Msg("a record was left out")
+		}
+	}
+	if len(h.pending) > 0 {
+		if err := h.stage.Findings.Produce(ctx, h.pending); err != nil {
+			return err
+		}
+		h.pending = h.pending[:0]
+	}
+	h.count()
+	return nil
+}
+
+func (h *shard) decide(r kafka.Record) error {
+	e, err := event.Decode(r.Value, event.StoredLimits())
+	if err != nil {
+		return err
+	}
+	for _, f := range h.engine.Process(&e) {
+		if r.Offset < h.committed {
+			continue
+		}
+		value, err := finding.Encode(&f)
+		if err != nil {
+			return err
+		}
+		h.stage.metrics.findings.WithLabelValues(string(f.Severity)).Inc()
+		h.pending = append(h.pending, kafka.Record{Key: kafka.Key(f.Tenant, f.Actor), Value: value})
+	}
+	return nil
+}
+
+// count moves what the engine did since the last time into the metrics.
+func (h *shard) count() {
+	now := h.engine.Counts()
+	m := h.stage.metrics
+	m.events.Add(float64(now.Events - h.counted.Events))
+	m.repeats.Add(float64(now.Repeats - h.counted.Repeats))
+	m.malformed.Add(float64(now.Malformed - h.counted.Malformed))
+	m.again.Add(float64(now.Again - h.counted.Again))
+	m.evicted.Add(float64(now.Evicted - h.counted.Evicted))
+	m.absent.Add(float64(now.Absent - h.counted.Absent))
+	h.counted = now
+}
+
+type metrics struct {
+	events, repeats, malformed, again, evicted, absent prometheus.Counter
+	failures, expired, undecodable                     prometheus.Counter
+	findings                                           *prometheus.CounterVec
+}
+
+func newMetrics(r prometheus.Registerer) *metrics {
+	counter := func(name, help string) prometheus.Counter {
+		c := prometheus.NewCounter(prometheus.CounterOpts{Name: "mcpwatch_detector_" + name, Help: help})
+		r.MustRegister(c)
+		return c
+	}
+	m := &metrics{
+		events:      counter("events_total", "Events decided on, those read again after an assignment included."),
+		repeats:     counter("repeated_events_total", "Events dropped because their id was known."),
+		malformed:   counter("malformed_messages_total", "Events whose message is no JSON."),
+		again:       counter("repeated_findings_total", "Findings dropped because their id was known."),
+		evicted:     counter("evicted_requests_total", "Requests forgotten before their answer came."),
+		absent:      counter("absent_values_total", "Reads by rules of values that an event does not have."),
+		failures:    counter("failures_total", "Failed attempts; each is tried again."),
+		expired:     counter("expired_events_total", "Events that Kafka deleted before they were looked at."),
+		undecodable: counter("undecodable_records_total", "Records that are no event."),
+		findings: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "mcpwatch_detector_findings_total", Help: "Findings written, by severity.",
+		}, []string{"severity"}),
+	}
+	r.MustRegister(m.findings)
+	return m
+}
