@@ -51,6 +51,8 @@ type Options struct {
 	// Replicas of the stream; 3 is usual on a cluster.
 	Replicas int
 	Webhooks []Webhook
+	// Published, where set, is told of each finding that NATS took and did not have yet.
+	Published func(finding.Finding)
 
 	Log      zerolog.Logger
 	Registry prometheus.Registerer
@@ -140,7 +142,11 @@ func (a *Alerter) publishFindings(ctx context.Context) error {
 // Handle implements kafka.Handler: it publishes the findings that alert, and returns when
 // the stream has them all.
 func (a *Alerter) Handle(ctx context.Context, records []kafka.Record) error {
-	var sent []jetstream.PubAckFuture
+	type publication struct {
+		finding finding.Finding
+		future  jetstream.PubAckFuture
+	}
+	var sent []publication
 	for _, r := range records {
 		f, err := finding.Decode(r.Value)
 		if err != nil {
@@ -158,18 +164,21 @@ func (a *Alerter) Handle(ctx context.Context, records []kafka.Record) error {
 		if err != nil {
 			return fmt.Errorf("publishing finding %s: %w", f.ID, err)
 		}
-		sent = append(sent, future)
+		sent = append(sent, publication{f, future})
 	}
-	for _, future := range sent {
+	for _, p := range sent {
 		select {
-		case ack := <-future.Ok():
+		case ack := <-p.future.Ok():
 			if ack.Duplicate {
 				a.metrics.repeated.Inc()
-			} else {
-				a.metrics.published.Inc()
+				continue
 			}
-		case err := <-future.Err():
-			return fmt.Errorf("publishing to %s: %w", future.Msg().Subject, err)
+			a.metrics.published.Inc()
+			if a.o.Published != nil {
+				a.o.Published(p.finding)
+			}
+		case err := <-p.future.Err():
+			return fmt.Errorf("publishing finding %s: %w", p.finding.ID, err)
 		case <-ctx.Done():
 			return ctx.Err()
 		}

@@ -17,20 +17,16 @@ const (
 	Window = 8192
 	// openRequests is how many requests wait for their answer.
 	openRequests = 8192
-	// seenFindings is how many finding ids are remembered, so that a definition that is
-	// listed again and again is found once.
-	seenFindings = 4096
 )
 
 // Engine applies a rule set to a stream of events. It belongs to one goroutine.
 type Engine struct {
-	set      *rule.Set
-	view     *rule.View
-	parser   event.Parser
-	pairer   *event.Pairer
-	events   *event.Seen
-	findings *event.Seen
-	counts   Counts
+	set    *rule.Set
+	view   *rule.View
+	parser event.Parser
+	pairer *event.Pairer
+	events *event.Seen
+	counts Counts
 }
 
 // Counts is what an engine has done so far.
@@ -39,7 +35,6 @@ type Counts struct {
 	Repeats   uint64 // events dropped, their id being known
 	Malformed uint64 // events whose message is no JSON; rules still read the rest
 	Findings  uint64
-	Again     uint64 // findings dropped, their id being known
 	Evicted   uint64 // requests forgotten before their answer came
 	Absent    uint64 // reads of values that an event does not have
 }
@@ -47,11 +42,10 @@ type Counts struct {
 // NewEngine returns an engine for one stream of events.
 func NewEngine(set *rule.Set) *Engine {
 	return &Engine{
-		set:      set,
-		view:     set.NewView(),
-		pairer:   event.NewPairer(openRequests),
-		events:   event.NewSeen(Window),
-		findings: event.NewSeen(seenFindings),
+		set:    set,
+		view:   set.NewView(),
+		pairer: event.NewPairer(openRequests),
+		events: event.NewSeen(Window),
 	}
 }
 
@@ -82,13 +76,8 @@ func (g *Engine) Process(e *event.Event) []finding.Finding {
 	var found []finding.Finding
 	for _, p := range g.set.Programs {
 		p.Match(g.view, func(kind, name, digest string) {
-			f := g.finding(p, e, kind, name, digest)
-			if !g.findings.Add(f.ID) {
-				g.counts.Again++
-				return
-			}
 			g.counts.Findings++
-			found = append(found, f)
+			found = append(found, g.finding(p, e, kind, name, digest))
 		})
 	}
 	return found
@@ -96,7 +85,7 @@ func (g *Engine) Process(e *event.Event) []finding.Finding {
 
 // finding makes the finding of a match. One on an event is that event's alone. One on a
 // definition is the definition's: the same text from the same server to the same actor
-// is one finding, however often it is listed.
+// has one id, however often it is listed.
 func (g *Engine) finding(p *rule.Program, e *event.Event, kind, name, digest string) finding.Finding {
 	f := finding.Finding{
 		Time: e.Time, Received: e.Received, Tenant: e.Tenant,

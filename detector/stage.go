@@ -47,7 +47,8 @@ func (s *Stage) Run(ctx context.Context) error {
 		ID: "mcpwatch-detector", Topic: kafka.Events, MaxWait: fetchWait, MinBytes: 1,
 		Open: func(_ context.Context, c kafka.Claim) (kafka.Handler, int64, error) {
 			s.Log.Info().Int("partition", c.Partition).Int64("offset", c.Offset).Msg("partition assigned")
-			return &shard{stage: s, engine: NewEngine(s.Set), committed: c.Offset}, max(c.Offset-Window, c.First), nil
+			h := &shard{stage: s, engine: NewEngine(s.Set), found: event.NewSeen(seenFindings), committed: c.Offset}
+			return h, max(c.Offset-Window, c.First), nil
 		},
 		Retrying: func(c kafka.Claim, err error) {
 			s.metrics.failures.Inc()
@@ -60,10 +61,15 @@ func (s *Stage) Run(ctx context.Context) error {
 	})
 }
 
+// seenFindings is how many finding ids a partition remembers, so that a definition that is
+// listed again and again is written once.
+const seenFindings = 4096
+
 // shard is one partition at work.
 type shard struct {
 	stage  *Stage
 	engine *Engine
+	found  *event.Seen
 	// committed is the first offset whose findings may not have been written.
 	committed int64
 
@@ -101,6 +107,10 @@ func (h *shard) decide(r kafka.Record) error {
 		return err
 	}
 	for _, f := range h.engine.Process(&e) {
+		if !h.found.Add(f.ID) {
+			h.stage.metrics.again.Inc()
+			continue
+		}
 		if r.Offset < h.committed {
 			continue
 		}
@@ -121,7 +131,6 @@ func (h *shard) count() {
 	m.events.Add(float64(now.Events - h.counted.Events))
 	m.repeats.Add(float64(now.Repeats - h.counted.Repeats))
 	m.malformed.Add(float64(now.Malformed - h.counted.Malformed))
-	m.again.Add(float64(now.Again - h.counted.Again))
 	m.evicted.Add(float64(now.Evicted - h.counted.Evicted))
 	m.absent.Add(float64(now.Absent - h.counted.Absent))
 	h.counted = now

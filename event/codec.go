@@ -119,7 +119,7 @@ func fieldError(err error) *FieldError {
 			reason = fmt.Sprintf("is a JSON %s, which does not fit", kindName(semantic.JSONKind))
 		}
 		if semantic.Err != nil {
-			reason += ": " + printable(semantic.Err.Error())
+			reason += ": " + Printable(semantic.Err.Error())
 		}
 		return &FieldError{Field: dotted(semantic.JSONPointer), Reason: reason}
 	}
@@ -127,17 +127,17 @@ func fieldError(err error) *FieldError {
 	if errors.As(err, &syntactic) {
 		reason := fmt.Sprintf("is not JSON at byte %d", syntactic.ByteOffset)
 		if syntactic.Err != nil {
-			reason += ": " + printable(syntactic.Err.Error())
+			reason += ": " + Printable(syntactic.Err.Error())
 		}
 		return &FieldError{Field: dotted(syntactic.JSONPointer), Reason: reason}
 	}
-	return &FieldError{Reason: printable(err.Error())}
+	return &FieldError{Reason: Printable(err.Error())}
 }
 
 func dotted(p jsontext.Pointer) string {
 	parts := make([]string, 0, 4)
 	for token := range p.Tokens() {
-		parts = append(parts, printable(token))
+		parts = append(parts, Printable(token))
 	}
 	return strings.Join(parts, ".")
 }
@@ -160,22 +160,6 @@ func kindName(k jsontext.Kind) string {
 	return "value"
 }
 
-// printable makes text of a hostile event safe for a log line or an answer: no control
-// or format characters, and short.
-func printable(s string) string {
-	const most = 200
-	out := strings.Map(func(r rune) rune {
-		if r < ' ' || r == 0x7f || (r >= 0x80 && r < 0xa0) || (r >= 0x200b && r <= 0x202e) || r == 0xfeff || r >= 0xe0000 {
-			return '?'
-		}
-		return r
-	}, s)
-	if len(out) > most {
-		out = strings.ToValidUTF8(out[:most], "") + "…"
-	}
-	return out
-}
-
 // bound cuts what is longer than it may be and marks it.
 func (e *Event) bound() error {
 	if len(e.ID) > maxName {
@@ -185,7 +169,7 @@ func (e *Event) bound() error {
 		return &FieldError{Reason: fmt.Sprintf("unknown fields of %d bytes, at most %d are taken", len(e.Extra), maxExtraBytes)}
 	}
 	if e.Direction != "" && e.Direction != ToServer && e.Direction != ToClient {
-		return &FieldError{Field: "direction", Reason: fmt.Sprintf("is %q, must be to_server or to_client", printable(string(e.Direction)))}
+		return &FieldError{Field: "direction", Reason: fmt.Sprintf("is %q, must be to_server or to_client", Printable(string(e.Direction)))}
 	}
 	for _, f := range []struct {
 		name  string

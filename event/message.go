@@ -37,6 +37,8 @@ type Message struct {
 	ErrorData *fastjson.Value
 	// Items are a batch's messages.
 	Items []*fastjson.Value
+	// Root is the whole JSON value, nil where there is none.
+	Root *fastjson.Value
 }
 
 // Parser takes messages apart. It reuses its memory and belongs to one goroutine.
@@ -53,8 +55,9 @@ func (p *Parser) Parse(raw []byte) (Message, error) {
 	}
 	root, err := p.json.ParseBytes(raw)
 	if err != nil {
-		return m, fmt.Errorf("parsing message: %s", printable(err.Error()))
+		return m, fmt.Errorf("parsing message: %s", Printable(err.Error()))
 	}
+	m.Root = root
 	switch root.Type() {
 	case fastjson.TypeArray:
 		m.Kind = KindBatch

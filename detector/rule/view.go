@@ -150,6 +150,9 @@ func (v *View) argumentsText() string { return stringsOf(v.arguments(), false) }
 
 func (v *View) text() string {
 	var b strings.Builder
+	if v.message.Kind == event.KindUnknown {
+		appendStrings(&b, v.message.Root, false)
+	}
 	for _, part := range []*fastjson.Value{v.message.Params, v.message.Result, v.message.ErrorData} {
 		appendStrings(&b, part, false)
 	}

@@ -1,0 +1,127 @@
+// Command mcpwatch watches what AI agents do over the Model Context Protocol and tells a
+// security team when something is wrong. `mcpwatch up` runs all of it on one machine.
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"syscall"
+
+	"github.com/alecthomas/kong"
+)
+
+// version is set by the linker.
+var version = "dev" //nolint:gochecknoglobals // the linker can set nothing else
+
+// Exit codes, as in sysexits(3) where they are not our own.
+const (
+	exitDone      = 0
+	exitFailed    = 1
+	exitCondition = 2 // what the caller asked to be told of is so
+	exitUsage     = 64
+)
+
+// cli is the command line. A flag is also read from MCPWATCH_FLAG in the environment and
+// from the configuration file.
+type cli struct {
+	Config  string           `help:"Configuration file (YAML). A flag stands under its command, or at the top for all." type:"path" placeholder:"FILE"`
+	Version kong.VersionFlag `help:"Print the version and exit."`
+
+	Up        upCommand        `cmd:"" help:"Run everything on this machine: Kafka, ClickHouse, NATS, collector, detector, sink, alert."`
+	Collector collectorCommand `cmd:"" help:"Take events in over HTTP and write them to Kafka."`
+	Detector  detectorCommand  `cmd:"" help:"Apply rules to the events in Kafka."`
+	Sink      sinkCommand      `cmd:"" help:"Carry events and findings from Kafka to ClickHouse."`
+	Alert     alertCommand     `cmd:"" help:"Carry findings from Kafka to NATS and webhooks."`
+	Tap       tapCommand       `cmd:"" help:"Run an MCP server and watch what passes."`
+	Scan      scanCommand      `cmd:"" help:"Apply rules to a file, with no servers at all."`
+	Findings  findingsCommand  `cmd:"" help:"Show findings."`
+	SQL       sqlCommand       `cmd:"" name:"sql" help:"Ask ClickHouse."`
+	Rules     rulesCommand     `cmd:"" help:"Check, test and list rules."`
+	Engine    engineCommand    `cmd:"" name:"clickhouse-engine" hidden:"" help:"The child process of up that is ClickHouse."`
+}
+
+// streams are where a command reads and writes.
+type streams struct {
+	in       io.Reader
+	out, err io.Writer
+}
+
+// exitError ends the process with a code that is not 1.
+type exitError struct {
+	code int
+	err  error // nil: nothing more to say
+}
+
+func (e *exitError) Error() string {
+	if e.err == nil {
+		return fmt.Sprintf("exit code %d", e.code)
+	}
+	return e.err.Error()
+}
+
+func (e *exitError) Unwrap() error { return e.err }
+
+func main() { os.Exit(run(os.Args[1:], streams{os.Stdin, os.Stdout, os.Stderr})) }
+
+func run(args []string, s streams) int {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	err := command(ctx, args, s)
+	if err == nil {
+		return exitDone
+	}
+	code := exitFailed
+	var exit *exitError
+	if errors.As(err, &exit) {
+		code, err = exit.code, exit.err
+	}
+	if err != nil {
+		fmt.Fprintf(s.err, "mcpwatch: %v\n", err)
+	}
+	return code
+}
+
+// ended is what the parser's own exits (--help, --version) become.
+type ended struct{ code int }
+
+func command(ctx context.Context, args []string, s streams) (err error) {
+	defer func() {
+		switch e := recover().(type) {
+		case nil:
+		case ended:
+			if e.code != exitDone {
+				err = &exitError{code: e.code}
+			}
+		default:
+			panic(e)
+		}
+	}()
+	var c cli
+	parser, err := kong.New(&c,
+		kong.Name("mcpwatch"),
+		kong.Description("Watches what AI agents do over the Model Context Protocol."),
+		kong.Vars{"version": version, "data": defaultDataDir()},
+		kong.DefaultEnvars("MCPWATCH"),
+		kong.Resolvers(&configuration{path: configPath(args)}),
+		kong.ConfigureHelp(kong.HelpOptions{Compact: true, FlagsLast: true}),
+		kong.Writers(s.out, s.err),
+		kong.Exit(func(code int) { panic(ended{code}) }),
+		kong.BindTo(ctx, (*context.Context)(nil)),
+		kong.Bind(s),
+	)
+	if err != nil {
+		return fmt.Errorf("building the command line: %w", err)
+	}
+	if len(args) == 0 {
+		args = []string{"--help"}
+	}
+	parsed, err := parser.Parse(args)
+	if err != nil {
+		return &exitError{code: exitUsage, err: fmt.Errorf("%w\nTry: mcpwatch --help", err)}
+	}
+	return parsed.Run()
+}

@@ -1,0 +1,297 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"net"
+	"net/http"
+	"os"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+	"github.com/rs/zerolog"
+
+	"github.com/mcpwatch/mcpwatch/alert"
+	"github.com/mcpwatch/mcpwatch/collector"
+	"github.com/mcpwatch/mcpwatch/detector"
+	"github.com/mcpwatch/mcpwatch/detector/rule"
+	"github.com/mcpwatch/mcpwatch/internal/kafka"
+	"github.com/mcpwatch/mcpwatch/rules"
+	"github.com/mcpwatch/mcpwatch/storage"
+)
+
+// kafkaFlags say where Kafka is and how topics are made.
+type kafkaFlags struct {
+	Kafka       []string      `help:"Kafka brokers, host:port." required:"" placeholder:"HOST:PORT"`
+	Partitions  int           `help:"Partitions of each topic, fixed when the topics are made." default:"8"`
+	Replication int           `help:"Replication factor of topics that are made." default:"1"`
+	Retention   time.Duration `help:"How long Kafka keeps events and findings." default:"168h"`
+}
+
+// connect returns a client, the topics being there.
+func (f kafkaFlags) connect(ctx context.Context, name string) (*kafka.Client, error) {
+	client, err := kafka.NewClient(f.Kafka, "mcpwatch-"+name)
+	if err != nil {
+		return nil, err
+	}
+	ctx, cancel := context.WithTimeout(ctx, startTimeout)
+	defer cancel()
+	layout := kafka.Layout{Partitions: f.Partitions, Replication: f.Replication, Retention: f.Retention}
+	if err := client.EnsureTopics(ctx, layout.Topics()...); err != nil {
+		client.Close()
+		return nil, err
+	}
+	return client, nil
+}
+
+// startTimeout bounds how long a part waits at its start for what it needs.
+const startTimeout = 30 * time.Second
+
+// commonFlags are those of every part.
+type commonFlags struct {
+	LogLevel  string `help:"Least level that is logged: debug, info, warn or error." enum:"debug,info,warn,error" default:"info"`
+	Telemetry string `help:"Serve /healthz and /metrics here." placeholder:"HOST:PORT"`
+}
+
+// part is what every part runs with.
+type part struct {
+	log      zerolog.Logger
+	registry *prometheus.Registry
+}
+
+func (f commonFlags) start(name string, s streams) part {
+	level, err := zerolog.ParseLevel(f.LogLevel)
+	if err != nil {
+		level = zerolog.InfoLevel
+	}
+	p := part{log: zerolog.New(s.err).Level(level).With().Timestamp().Str("part", name).Logger(), registry: newRegistry()}
+	return p
+}
+
+func newRegistry() *prometheus.Registry {
+	registry := prometheus.NewRegistry()
+	registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	return registry
+}
+
+// run does the part's work beside its telemetry, until ctx ends.
+func (f commonFlags) run(ctx context.Context, p part, work func(context.Context) error) error {
+	if f.Telemetry == "" {
+		return work(ctx)
+	}
+	listener, err := net.Listen("tcp", f.Telemetry) //nolint:noctx // it binds and does not wait
+	if err != nil {
+		return fmt.Errorf("serving telemetry: %w", err)
+	}
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte("ok\n")) })
+	mux.Handle("GET /metrics", promhttp.HandlerFor(p.registry, promhttp.HandlerOpts{}))
+	stop := serve(listener, mux, p.log)
+	defer stop()
+	return work(ctx)
+}
+
+// serve answers HTTP until the returned function is called, which lets requests under way
+// end within a second.
+func serve(listener net.Listener, handler http.Handler, log zerolog.Logger) (stop func()) {
+	server := &http.Server{
+		Handler: handler, ReadHeaderTimeout: 10 * time.Second, ReadTimeout: time.Minute, WriteTimeout: time.Minute,
+		IdleTimeout: 2 * time.Minute, MaxHeaderBytes: 64 << 10,
+	}
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		if err := server.Serve(listener); !errors.Is(err, http.ErrServerClosed) {
+			log.Error().Err(err).Str("address", listener.Addr().String()).Msg("serving HTTP")
+		}
+	}()
+	return func() {
+		ctx, cancel := context.WithTimeout(context.Background(), time.Second)
+		defer cancel()
+		if err := server.Shutdown(ctx); err != nil {
+			_ = server.Close()
+		}
+		<-done
+	}
+}
+
+type collectorCommand struct {
+	kafkaFlags
+	commonFlags
+	Listen string  `help:"Take events in here." default:"127.0.0.1:7400"`
+	Tokens string  `help:"Token file (YAML): who may send, as which tenant and source." required:"" type:"existingfile" placeholder:"FILE"`
+	Name   string  `help:"This collector's name in events; the host name where not given."`
+	Rate   float64 `help:"Events a second that one source may send." default:"50000"`
+}
+
+// Run implements the command.
+func (c *collectorCommand) Run(ctx context.Context, s streams) error {
+	p := c.start("collector", s)
+	data, err := os.ReadFile(c.Tokens)
+	if err != nil {
+		return fmt.Errorf("reading tokens: %w", err)
+	}
+	tokens, err := collector.ParseTokens(c.Tokens, data)
+	if err != nil {
+		return err
+	}
+	client, err := c.connect(ctx, "collector")
+	if err != nil {
+		return err
+	}
+	defer client.Close()
+	listener, err := net.Listen("tcp", c.Listen) //nolint:noctx // it binds and does not wait
+	if err != nil {
+		return fmt.Errorf("starting the collector: %w", err)
+	}
+	return c.run(ctx, p, func(ctx context.Context) error {
+		o := collector.DefaultOptions()
+		o.Name, o.Tokens, o.Rate, o.RateBurst = c.Name, tokens, c.Rate, int(2*c.Rate)
+		return runCollector(ctx, p, client, listener, o)
+	})
+}
+
+// runCollector takes events in until ctx ends and the requests under way are done.
+func runCollector(ctx context.Context, p part, client *kafka.Client, listener net.Listener, o collector.Options) error {
+	if o.Name == "" {
+		o.Name, _ = os.Hostname()
+	}
+	events, err := client.NewProducer(ctx, kafka.Events)
+	if err != nil {
+		return err
+	}
+	defer events.Close()
+	deadLetters, err := client.NewProducer(ctx, kafka.DeadLetters)
+	if err != nil {
+		return err
+	}
+	defer deadLetters.Close()
+	o.Events, o.DeadLetters, o.Log, o.Registry = events, deadLetters, p.log, p.registry
+	o.Ready = func(ctx context.Context) error { return client.Ready(ctx, kafka.Events) }
+	c, err := collector.New(o)
+	if err != nil {
+		return err
+	}
+	stop := serve(listener, c, p.log)
+	p.log.Info().Str("address", listener.Addr().String()).Msg("collector is up")
+	<-ctx.Done()
+	stop()
+	return nil
+}
+
+// ruleFlags say which rules apply.
+type ruleFlags struct {
+	Rules   []string `help:"Folders of further rules and lists (YAML)." type:"existingdir" placeholder:"DIR"`
+	Builtin bool     `help:"Apply the rules that are built in." default:"true" negatable:""`
+}
+
+func (f ruleFlags) load() (*rule.Set, error) {
+	var folders []rule.Folder
+	if f.Builtin {
+		folders = append(folders, rule.Folder{Name: "builtin", Files: rules.FS()})
+	}
+	for _, dir := range f.Rules {
+		folders = append(folders, rule.Folder{Name: dir, Files: os.DirFS(dir).(fs.FS)})
+	}
+	set, err := rule.Load(folders...)
+	if err != nil {
+		return nil, fmt.Errorf("loading rules:\n%w", err)
+	}
+	return set, nil
+}
+
+type detectorCommand struct {
+	kafkaFlags
+	commonFlags
+	ruleFlags
+}
+
+// Run implements the command.
+func (c *detectorCommand) Run(ctx context.Context, s streams) error {
+	p := c.start("detector", s)
+	set, err := c.load()
+	if err != nil {
+		return err
+	}
+	client, err := c.connect(ctx, "detector")
+	if err != nil {
+		return err
+	}
+	defer client.Close()
+	return c.run(ctx, p, func(ctx context.Context) error { return runDetector(ctx, p, client, set) })
+}
+
+func runDetector(ctx context.Context, p part, client *kafka.Client, set *rule.Set) error {
+	findings, err := client.NewProducer(ctx, kafka.Findings)
+	if err != nil {
+		return err
+	}
+	defer findings.Close()
+	p.log.Info().Int("rules", len(set.Programs)).Str("control", set.Hash).Msg("detector is up")
+	return detector.NewStage(client, findings, set, p.log, p.registry).Run(ctx)
+}
+
+type sinkCommand struct {
+	kafkaFlags
+	commonFlags
+	ClickHouse string `name:"clickhouse" help:"ClickHouse, http://USER:PASSWORD@HOST:8123 or clickhouse://USER:PASSWORD@HOST:9000." required:"" placeholder:"URL"`
+}
+
+// Run implements the command.
+func (c *sinkCommand) Run(ctx context.Context, s streams) error {
+	p := c.start("sink", s)
+	store, err := storage.Open(c.ClickHouse)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = store.Close() }()
+	client, err := c.connect(ctx, "sink")
+	if err != nil {
+		return err
+	}
+	defer client.Close()
+	return c.run(ctx, p, func(ctx context.Context) error {
+		return storage.NewSink(store, client, p.log, p.registry).Run(ctx)
+	})
+}
+
+// webhookFlags name one receiver.
+type webhookFlags struct {
+	Webhook       string `help:"Post findings to this URL, signed by the Standard Webhooks specification." placeholder:"URL"`
+	WebhookSecret string `help:"The secret that signs them: whsec_ and base64." placeholder:"SECRET"`
+}
+
+func (f webhookFlags) receivers() []alert.Webhook {
+	if f.Webhook == "" {
+		return nil
+	}
+	return []alert.Webhook{{Name: "default", URL: f.Webhook, Secret: f.WebhookSecret}}
+}
+
+type alertCommand struct {
+	kafkaFlags
+	commonFlags
+	webhookFlags
+	NATS string `name:"nats" help:"NATS with JetStream, nats://HOST:4222." required:"" placeholder:"URL"`
+}
+
+// Run implements the command.
+func (c *alertCommand) Run(ctx context.Context, s streams) error {
+	p := c.start("alert", s)
+	client, err := c.connect(ctx, "alert")
+	if err != nil {
+		return err
+	}
+	defer client.Close()
+	a, err := alert.New(alert.Options{
+		Kafka: client, NATS: c.NATS, Replicas: c.Replication, Webhooks: c.receivers(), Log: p.log, Registry: p.registry,
+	})
+	if err != nil {
+		return err
+	}
+	return c.run(ctx, p, a.Run)
+}

@@ -1,0 +1,83 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+)
+
+// stages runs the parts of one process. They are added sinks first and stopped sources
+// first, so that what a source has begun still finds its way.
+type stages struct {
+	stages []*stage
+	failed chan error
+	once   sync.Once
+	err    error
+}
+
+type stage struct {
+	name   string
+	cancel context.CancelFunc
+	done   chan struct{}
+	err    error
+}
+
+func newStages() *stages { return &stages{failed: make(chan error, 16)} }
+
+// add starts a part. Its context ends only when stop comes to it.
+func (s *stages) add(name string, run func(context.Context) error) {
+	ctx, cancel := context.WithCancel(context.Background())
+	st := &stage{name: name, cancel: cancel, done: make(chan struct{})}
+	s.stages = append(s.stages, st)
+	go func() {
+		defer close(st.done)
+		if st.err = run(ctx); st.err != nil {
+			s.failed <- fmt.Errorf("%s: %w", name, st.err)
+		}
+	}()
+}
+
+// watch reports the end of something that stages does not run.
+func (s *stages) watch(name string, done <-chan struct{}, why func() error) {
+	ctx, cancel := context.WithCancel(context.Background())
+	st := &stage{name: name, cancel: cancel, done: make(chan struct{})}
+	s.stages = append(s.stages, st)
+	go func() {
+		defer close(st.done)
+		select {
+		case <-ctx.Done():
+		case <-done:
+			s.failed <- fmt.Errorf("%s ended: %w", name, why())
+		}
+	}()
+}
+
+// wait returns when ctx ends, or with the error of the first part that fails.
+func (s *stages) wait(ctx context.Context) error {
+	select {
+	case <-ctx.Done():
+		return nil
+	case err := <-s.failed:
+		return err
+	}
+}
+
+// stop ends the parts one after the other, the last added first, within stopTimeout.
+func (s *stages) stop() error {
+	s.once.Do(func() {
+		deadline := time.After(stopTimeout - time.Second)
+		for i := len(s.stages) - 1; i >= 0; i-- {
+			st := s.stages[i]
+			st.cancel()
+			select {
+			case <-st.done:
+			case <-deadline:
+				s.err = errors.Join(s.err, fmt.Errorf("%s did not end in time; what it had not finished is done at the next start", st.name))
+				return
+			}
+		}
+	})
+	return s.err
+}

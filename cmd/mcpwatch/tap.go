@@ -1,0 +1,80 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+
+	"github.com/rs/zerolog"
+
+	"github.com/mcpwatch/mcpwatch/collector/tap"
+)
+
+type tapCommand struct {
+	Server    string   `help:"The server's name in events." required:"" placeholder:"NAME"`
+	Data      string   `help:"Data directory of the up to ship to; the spool lies there too." default:"${data}" type:"path" placeholder:"DIR"`
+	Collector string   `help:"Ship to this collector in place of a local up." placeholder:"URL"`
+	Token     string   `help:"The collector's bearer token; better given as MCPWATCH_TOKEN." placeholder:"TOKEN"`
+	Agent     string   `help:"The agent's id; HOST/USER where not given." placeholder:"ID"`
+	Verbose   bool     `help:"Say on standard error what the tap does."`
+	Command   []string `arg:"" passthrough:"" help:"-- and the server's command line."`
+}
+
+// spoolDir is where taps keep what is not shipped yet, in the data directory.
+const spoolDir = "spool"
+
+// Run implements the command. It does not use the command's context: signals are the
+// server's, and the tap ends when the server does.
+func (c *tapCommand) Run(s streams) error {
+	command := c.Command
+	if len(command) > 0 && command[0] == "--" {
+		command = command[1:]
+	}
+	if len(command) == 0 {
+		return &exitError{code: exitUsage, err: errors.New("tap: no command given: mcpwatch tap --server NAME -- COMMAND")}
+	}
+	o := tap.DefaultOptions()
+	o.Server, o.Command = c.Server, command
+	o.SpoolDir = filepath.Join(c.Data, spoolDir)
+	o.Target = c.target
+	o.Env = withoutToken(os.Environ())
+	if c.Agent != "" {
+		o.Agent.ID = c.Agent
+	}
+	if c.Verbose {
+		o.Logger = zerolog.New(s.err).With().Timestamp().Str("part", "tap").Logger()
+	}
+	code, err := tap.Run(context.Background(), o)
+	if code != exitDone || err != nil {
+		return &exitError{code: code, err: err}
+	}
+	return nil
+}
+
+// target finds the collector anew each time: an `up` may come back with other addresses.
+func (c *tapCommand) target(context.Context) (endpoint, token string, err error) {
+	if c.Collector != "" {
+		if c.Token == "" {
+			return "", "", errors.New("--collector is given without a token: set MCPWATCH_TOKEN")
+		}
+		return c.Collector, c.Token, nil
+	}
+	r, err := findRunning(c.Data)
+	if err != nil {
+		return "", "", fmt.Errorf("finding the collector: %w", err)
+	}
+	return r.Collector, r.Token, nil
+}
+
+// withoutToken keeps our credential from the server, which may be hostile.
+func withoutToken(environment []string) []string {
+	kept := make([]string, 0, len(environment))
+	for _, variable := range environment {
+		if len(variable) < len("MCPWATCH_") || variable[:len("MCPWATCH_")] != "MCPWATCH_" {
+			kept = append(kept, variable)
+		}
+	}
+	return kept
+}

@@ -1,0 +1,90 @@
+// Package format reads what other systems write: bytes to events, one file a format.
+// Readers are pure: no clock, no I/O, no state between records.
+package format
+
+import (
+	"bytes"
+	"fmt"
+
+	"github.com/go-json-experiment/json/jsontext"
+	"github.com/valyala/fastjson"
+
+	"github.com/mcpwatch/mcpwatch/event"
+)
+
+// Format is a source format.
+type Format string
+
+// The formats that can be read.
+const (
+	// Events is our own: one event a record.
+	Events Format = "events"
+	// JSONRPC is a transcript: one JSON-RPC message a record, bare or in an object's "message".
+	JSONRPC Format = "jsonrpc"
+	// Tools is one tool definition a record, as in a tools/list result.
+	Tools Format = "tools"
+)
+
+// Formats lists the formats by name.
+func Formats() []Format { return []Format{Events, JSONRPC, Tools} }
+
+// Read reads one record in a format; "" finds the format of this record by itself.
+func Read(f Format, record []byte, limits event.Limits) (event.Event, error) {
+	if len(record) > limits.Bytes {
+		return event.Event{}, &event.FieldError{Reason: fmt.Sprintf("%d bytes, at most %d are taken", len(record), limits.Bytes)}
+	}
+	if f == "" {
+		var err error
+		if f, err = Detect(record); err != nil {
+			return event.Event{}, err
+		}
+	}
+	switch f {
+	case Events:
+		return event.Decode(record, limits)
+	case JSONRPC:
+		return readMessage(record, limits)
+	case Tools:
+		return readTool(record, limits)
+	}
+	return event.Event{}, fmt.Errorf("unknown format %q, there are %v", f, Formats())
+}
+
+// Detect finds the format of a record by its shape.
+func Detect(record []byte) (Format, error) {
+	var parser fastjson.Parser
+	root, err := parser.ParseBytes(record)
+	if err != nil {
+		return "", &event.FieldError{Reason: "is not JSON"}
+	}
+	switch root.Type() {
+	case fastjson.TypeArray:
+		return JSONRPC, nil // a batch
+	case fastjson.TypeObject:
+	default:
+		return "", &event.FieldError{Reason: "is JSON but no object: no format begins like this"}
+	}
+	has := func(name string) bool { return event.Get(root, name) != nil }
+	isText := func(name string) bool { return has(name) && event.Get(root, name).Type() == fastjson.TypeString }
+	switch {
+	case has("jsonrpc"), has("method") && (has("params") || has("id")), has("result") && has("id"):
+		return JSONRPC, nil
+	case has("message"), has("raw") && has("direction"):
+		if isText("server") || isText("source") || isText("agent") {
+			return JSONRPC, nil // somebody else's envelope: ours holds objects there
+		}
+		return Events, nil
+	case has("tools"), isText("name") && (has("inputSchema") || has("description")):
+		return Tools, nil
+	}
+	return "", &event.FieldError{Reason: "is neither an event, a JSON-RPC message nor a tool definition"}
+}
+
+// message wraps raw JSON in an event.
+func message(f Format, direction event.Direction, raw []byte, carries ...string) event.Event {
+	return event.Event{
+		Direction: direction,
+		Source:    event.Source{Format: string(f), Completeness: carries},
+		Message:   jsontext.Value(bytes.Clone(raw)),
+	}
+}

@@ -1,0 +1,85 @@
+package format
+
+import (
+	"time"
+
+	"github.com/valyala/fastjson"
+
+	"github.com/mcpwatch/mcpwatch/event"
+)
+
+// readMessage reads a JSON-RPC message, bare or in the "message" of somebody's envelope,
+// of which time, session, direction and a server's name are understood. Where nothing
+// says which way a message went, a client's methods go to the server, the server's own
+// and all answers to the client.
+func readMessage(record []byte, limits event.Limits) (event.Event, error) {
+	var parser fastjson.Parser
+	root, err := parser.ParseBytes(record)
+	if err != nil {
+		return event.Event{}, &event.FieldError{Reason: "is not JSON"}
+	}
+	body, raw := record, ""
+	wrapped := event.Get(root, "jsonrpc") == nil && event.Get(root, "method") == nil
+	if wrapped {
+		if inner := event.Get(root, "message"); inner != nil {
+			body = inner.MarshalTo(nil)
+		} else if raw = event.Text(event.Get(root, "raw")); raw != "" {
+			body = nil
+		}
+	}
+	e := message(JSONRPC, event.ToServer, body, event.CarriesArguments, event.CarriesResults, event.CarriesDefinitions)
+	e.Raw = raw
+	if e, err = bounded(&e, limits); err != nil {
+		return event.Event{}, err
+	}
+	e.Direction = directionOf(&e)
+	if wrapped {
+		readEnvelope(&e, root)
+	}
+	return e, nil
+}
+
+// bounded holds an event that a reader made to the limits of a shipped one.
+func bounded(e *event.Event, limits event.Limits) (event.Event, error) {
+	data, err := event.Encode(nil, e)
+	if err != nil {
+		return event.Event{}, &event.FieldError{Reason: "is not JSON"}
+	}
+	return event.Decode(data, event.Limits{Bytes: limits.Bytes + 4096, Depth: limits.Depth + 4})
+}
+
+func readEnvelope(e *event.Event, root *fastjson.Value) {
+	e.Session = event.Text(event.Get(root, "session"))
+	e.Server.ID = event.Text(event.Get(root, "server"))
+	e.Agent.Name = event.Text(event.Get(root, "client"))
+	e.Transport = event.Text(event.Get(root, "transport"))
+	if t, err := time.Parse(time.RFC3339Nano, event.Text(event.Get(root, "time"))); err == nil {
+		e.Time = t
+	}
+	switch event.Text(event.Get(root, "direction")) {
+	case "client_to_server", "to_server":
+		e.Direction = event.ToServer
+	case "server_to_client", "to_client":
+		e.Direction = event.ToClient
+	}
+}
+
+func directionOf(e *event.Event) event.Direction {
+	var parser event.Parser
+	m, err := parser.Parse(e.Message)
+	if err == nil && (m.Kind == event.KindResponse || m.Kind == event.KindError || fromServer(m.Method)) {
+		return event.ToClient
+	}
+	return event.ToServer
+}
+
+// fromServer reports whether a method is one that servers send.
+func fromServer(method string) bool {
+	switch method {
+	case "sampling/createMessage", "elicitation/create", "roots/list",
+		"notifications/message", "notifications/tools/list_changed", "notifications/prompts/list_changed",
+		"notifications/resources/list_changed", "notifications/resources/updated", "notifications/elicitation/complete":
+		return true
+	}
+	return false
+}
