@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -181,7 +182,7 @@ func (s *schema) compile(env *cel.Env, r *Rule, lists []*List) (*Program, error)
 		var problems []error
 		for _, e := range issues.Errors() {
 			problems = append(problems, expressionAt(r.file, r.tree, "$.match",
-				e.Location.Line(), e.Location.Column(), "match: "+e.Message))
+				e.Location.Line(), e.Location.Column(), "match: "+s.explain(r.Match, e)))
 		}
 		return nil, errors.Join(problems...)
 	}
@@ -206,6 +207,47 @@ func (s *schema) compile(env *cel.Env, r *Rule, lists []*List) (*Program, error)
 	}
 	p.Version = version(r, p.Reads, lists)
 	return p, nil
+}
+
+var dottedName = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]*(\.[A-Za-z_][A-Za-z0-9_]*)*`)
+
+// explain is the compiler's message, but for a name that does not exist: it says which do.
+func (s *schema) explain(expression string, e *cel.Error) string {
+	if !strings.HasPrefix(e.Message, "undeclared reference to ") {
+		return e.Message
+	}
+	lines := strings.Split(expression, "\n")
+	line, column := e.Location.Line()-1, e.Location.Column()
+	if line < 0 || line >= len(lines) {
+		return e.Message
+	}
+	text := []rune(lines[line]) // columns count characters
+	if column < 0 || column > len(text) {
+		return e.Message
+	}
+	name := dottedName.FindString(string(text[column:]))
+	if name == "" {
+		return e.Message
+	}
+	first, _, _ := strings.Cut(name, ".")
+	var siblings, beginnings []string
+	for _, f := range s.fields {
+		beginning, _, _ := strings.Cut(f.Name, ".")
+		beginnings = append(beginnings, beginning)
+		if beginning == first {
+			siblings = append(siblings, f.Name)
+		}
+	}
+	slices.Sort(siblings)
+	slices.Sort(beginnings)
+	switch {
+	case len(siblings) > 0:
+		return fmt.Sprintf("unknown name %q: there are %s", name, strings.Join(siblings, ", "))
+	case first == "lists":
+		return fmt.Sprintf("unknown name %q: no list is loaded", name)
+	default:
+		return fmt.Sprintf("unknown name %q: names begin with %s", name, strings.Join(slices.Compact(beginnings), ", "))
+	}
 }
 
 // reads lists the fields that an expression names, sorted.
@@ -270,4 +312,3 @@ func costText(cost uint64) string {
 	}
 	return fmt.Sprint(cost)
 }
-

@@ -1,0 +1,181 @@
+package detector_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/rs/zerolog"
+
+	"github.com/mcpwatch/mcpwatch/detector"
+	"github.com/mcpwatch/mcpwatch/event"
+	"github.com/mcpwatch/mcpwatch/finding"
+	embedded "github.com/mcpwatch/mcpwatch/internal/embedded/kafka"
+	"github.com/mcpwatch/mcpwatch/internal/kafka"
+)
+
+// bench is a Kafka with the topics in it.
+type bench struct {
+	t      *testing.T
+	client *kafka.Client
+	events *kafka.Producer
+}
+
+func newBench(t *testing.T) *bench {
+	t.Helper()
+	broker, err := embedded.Start(embedded.Options{Listen: "127.0.0.1:0", Data: t.TempDir()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(broker.Close)
+	client, err := kafka.NewClient([]string{broker.Addr()}, "test")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(client.Close)
+	layout := kafka.Layout{Partitions: 2, Replication: 1}
+	if err := client.EnsureTopics(t.Context(), layout.Topics()...); err != nil {
+		t.Fatal(err)
+	}
+	events, err := client.NewProducer(t.Context(), kafka.Events)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(events.Close)
+	return &bench{t, client, events}
+}
+
+func (b *bench) send(events ...event.Event) {
+	b.t.Helper()
+	var records []kafka.Record
+	for i := range events {
+		value, err := event.Encode(nil, &events[i])
+		if err != nil {
+			b.t.Fatal(err)
+		}
+		records = append(records, kafka.Record{Key: kafka.Key(events[i].Tenant, events[i].Actor), Value: value})
+	}
+	if err := b.events.Produce(b.t.Context(), records); err != nil {
+		b.t.Fatal(err)
+	}
+}
+
+// outlet takes findings in place of mcp.findings, and can fail.
+type outlet struct {
+	mu       sync.Mutex
+	failures int
+	found    []finding.Finding
+	news     chan struct{}
+}
+
+func newOutlet() *outlet { return &outlet{news: make(chan struct{}, 1024)} }
+
+func (o *outlet) Produce(_ context.Context, records []kafka.Record) error {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if o.failures > 0 {
+		o.failures--
+		return errors.New("not now")
+	}
+	for _, r := range records {
+		f, err := finding.Decode(r.Value)
+		if err != nil {
+			return err
+		}
+		o.found = append(o.found, f)
+		o.news <- struct{}{}
+	}
+	return nil
+}
+
+func (o *outlet) rules() []string {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	var list []string
+	for _, f := range o.found {
+		list = append(list, f.Rule)
+	}
+	return list
+}
+
+func (o *outlet) await(t *testing.T, n int) {
+	t.Helper()
+	for range n {
+		select {
+		case <-o.news:
+		case <-time.After(30 * time.Second):
+			t.Fatalf("waited for %d findings, got %v", n, o.rules())
+		}
+	}
+}
+
+// run starts a stage; the returned function stops it in order, so that what it has
+// handled is committed.
+func (b *bench) run(o *outlet) (stop func()) {
+	ctx, cancel := context.WithCancel(b.t.Context())
+	stage := detector.NewStage(b.client, o, rules(b.t), zerolog.Nop(), prometheus.NewRegistry())
+	var done sync.WaitGroup
+	done.Go(func() {
+		if err := stage.Run(ctx); err != nil {
+			b.t.Errorf("stage: %v", err)
+		}
+	})
+	return func() { cancel(); done.Wait() }
+}
+
+func TestStageWritesEachFindingOnce(t *testing.T) {
+	b := newBench(t)
+	b.send(keyRead("e1", 3), keyReturned("e2", 3), definition("e3"), definition("e4"), keyRead("e1", 3))
+	o := newOutlet()
+	o.failures = 2
+	stop := b.run(o)
+	o.await(t, 3)
+	b.send(keyRead("e5", 4))
+	o.await(t, 1)
+	stop()
+	if got, want := o.rules(), []string{"key-read", "key-returned", "secrecy", "key-read"}; !slices.Equal(got, want) {
+		t.Errorf("found %v, want %v", got, want)
+	}
+}
+
+// TestARestartRemembers holds that a stage that takes over knows the requests, events and
+// findings before its commit, and writes nothing a second time.
+func TestARestartRemembers(t *testing.T) {
+	b := newBench(t)
+	first := newOutlet()
+	stop := b.run(first)
+	b.send(keyRead("e1", 3), definition("e2"))
+	first.await(t, 2)
+	stop()
+
+	second := newOutlet()
+	stop = b.run(second)
+	b.send(keyRead("e1", 3), definition("e3"), keyReturned("e4", 3))
+	second.await(t, 1)
+	stop()
+	if got, want := second.rules(), []string{"key-returned"}; !slices.Equal(got, want) {
+		t.Errorf("after the restart: %v, want %v", got, want)
+	}
+}
+
+// TestAnUnreadableRecordHoldsUpNobody holds that a stranger's record is left out and counted.
+func TestAnUnreadableRecordHoldsUpNobody(t *testing.T) {
+	b := newBench(t)
+	e := keyRead("e1", 3)
+	if err := b.events.Produce(t.Context(), []kafka.Record{{Key: kafka.Key(e.Tenant, e.Actor), Value: []byte("{")}}); err != nil {
+		t.Fatal(err)
+	}
+	b.send(e)
+	o := newOutlet()
+	stop := b.run(o)
+	o.await(t, 1)
+	stop()
+	if got := fmt.Sprint(o.rules()); got != "[key-read]" {
+		t.Errorf("found %s", got)
+	}
+}
