@@ -27,9 +27,9 @@ func values[R, V any](name string, get func(*R) V) column[R] {
 	}}
 }
 
-func text[R any](name string, get func(*R) string) column[R]           { return values(name, get) }
-func times[R any](name string, get func(*R) time.Time) column[R]       { return values(name, get) }
-func lists[R any](name string, get func(*R) []string) column[R]        { return values(name, get) }
+func text[R any](name string, get func(*R) string) column[R]            { return values(name, get) }
+func times[R any](name string, get func(*R) time.Time) column[R]        { return values(name, get) }
+func lists[R any](name string, get func(*R) []string) column[R]         { return values(name, get) }
 func maps[R any](name string, get func(*R) map[string]string) column[R] { return values(name, get) }
 
 func numbers[R any, V uint8 | uint16 | uint32 | uint64 | int64 | bool](name string, get func(*R) V) column[R] {

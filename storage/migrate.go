@@ -3,12 +3,16 @@ package storage
 import (
 	"context"
 	"embed"
+	"errors"
 	"fmt"
 	"io/fs"
 	"path"
 	"strconv"
 	"strings"
 )
+
+// ErrNewerSchema says that a newer mcpwatch has changed the schema.
+var ErrNewerSchema = errors.New("the schema is newer than this mcpwatch")
 
 //go:embed migrations/*.sql
 var migrationFiles embed.FS
@@ -43,7 +47,7 @@ func (c *Client) Migrate(ctx context.Context) error {
 		return err
 	}
 	if newest := steps[len(steps)-1].version; current > newest {
-		return fmt.Errorf("the schema in ClickHouse at %s is version %d, this mcpwatch knows up to %d: use a newer mcpwatch", c.host, current, newest)
+		return fmt.Errorf("ClickHouse at %s: %w (version %d, this mcpwatch knows up to %d): use a newer mcpwatch", c.host, ErrNewerSchema, current, newest)
 	}
 	for _, step := range steps {
 		if step.version <= current {

@@ -2,6 +2,7 @@ package storage
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -37,9 +38,10 @@ func NewSink(client *Client, k *kafka.Client, log zerolog.Logger, registry prome
 }
 
 // Run brings the schema up to date, then writes until ctx ends. It returns an error only
-// where the schema cannot be used or a group cannot be joined.
+// where the schema is newer than this version or a group cannot be joined; for anything
+// else it waits.
 func (s *Sink) Run(ctx context.Context) error {
-	if err := s.client.Migrate(ctx); err != nil {
+	if err := s.migrate(ctx); err != nil || ctx.Err() != nil {
 		return err
 	}
 	eventColumns, findingColumns := eventColumns(), findingColumns()
@@ -70,6 +72,28 @@ func (s *Sink) Run(ctx context.Context) error {
 		return s.consume(ctx, kafka.Findings, func() kafka.Handler { return findingHandler{sink: s} })
 	})
 	return group.Wait()
+}
+
+// migrateEvery is how long the sink waits for a ClickHouse that does not answer.
+const migrateEvery = 2 * time.Second
+
+func (s *Sink) migrate(ctx context.Context) error {
+	for {
+		err := s.client.Migrate(ctx)
+		if err == nil || ctx.Err() != nil {
+			return nil
+		}
+		if errors.Is(err, ErrNewerSchema) {
+			return err
+		}
+		s.metrics.failures.Inc()
+		s.log.Warn().Err(err).Msg("sink is waiting for ClickHouse")
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-time.After(migrateEvery):
+		}
+	}
 }
 
 // A fetch waits this long for this much, so that quiet hours do not make tiny inserts.
