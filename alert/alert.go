@@ -12,6 +12,7 @@ package alert
 import (
 	"context"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/nats-io/nats.go"
@@ -139,9 +140,22 @@ func (a *Alerter) publishFindings(ctx context.Context) error {
 	})
 }
 
+// publishAtOnce bounds how many findings are on their way to the stream, below the number
+// at which the client itself stalls.
+const publishAtOnce = 256
+
 // Handle implements kafka.Handler: it publishes the findings that alert, and returns when
 // the stream has them all.
 func (a *Alerter) Handle(ctx context.Context, records []kafka.Record) error {
+	for chunk := range slices.Chunk(records, publishAtOnce) {
+		if err := a.publish(ctx, chunk); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (a *Alerter) publish(ctx context.Context, records []kafka.Record) error {
 	type publication struct {
 		finding finding.Finding
 		future  jetstream.PubAckFuture

@@ -18,45 +18,50 @@ type Writer interface {
 	Produce(ctx context.Context, records []kafka.Record) error
 }
 
-// Stage reads mcp.events and writes mcp.findings.
+// Stage reads mcp.events and writes mcp.findings and mcp.annotations.
 //
-// An offset is committed after the findings of its event are acknowledged, so a crash
-// repeats findings and never loses one; a repeated finding has the same id. A partition
+// An offset is committed after what its event caused is acknowledged, so a crash repeats
+// findings and annotations and never loses one; a repeated finding has the same id. A partition
 // that is taken over is read from Window offsets before its commit: what the engine knows
 // of past events is rebuilt, and what it finds on the way has been written already.
 type Stage struct {
-	Kafka    *kafka.Client
-	Findings Writer
-	Set      *rule.Set
-	Log      zerolog.Logger
-
+	o       Options
 	metrics *metrics
 }
 
-// NewStage returns a stage. Run does its work.
-func NewStage(k *kafka.Client, findings Writer, set *rule.Set, log zerolog.Logger, registry prometheus.Registerer) *Stage {
-	return &Stage{Kafka: k, Findings: findings, Set: set, Log: log, metrics: newMetrics(registry)}
+// Options are what a stage is made of.
+type Options struct {
+	Kafka *kafka.Client
+	// Findings and Annotations write to the two topics.
+	Findings, Annotations Writer
+	Set                   *rule.Set
+
+	Log      zerolog.Logger
+	Registry prometheus.Registerer
 }
+
+// NewStage returns a stage. Run does its work.
+func NewStage(o Options) *Stage { return &Stage{o: o, metrics: newMetrics(o.Registry)} }
 
 // fetchWait is how long a fetch waits where nothing comes: it adds no delay to an event.
 const fetchWait = 500 * time.Millisecond
 
 // Run works until ctx ends. It returns an error only where the group cannot be joined.
 func (s *Stage) Run(ctx context.Context) error {
-	return s.Kafka.Consume(ctx, kafka.Group{
+	return s.o.Kafka.Consume(ctx, kafka.Group{
 		ID: "mcpwatch-detector", Topic: kafka.Events, MaxWait: fetchWait, MinBytes: 1,
 		Open: func(_ context.Context, c kafka.Claim) (kafka.Handler, int64, error) {
-			s.Log.Info().Int("partition", c.Partition).Int64("offset", c.Offset).Msg("partition assigned")
-			h := &shard{stage: s, engine: NewEngine(s.Set), found: event.NewSeen(seenFindings), committed: c.Offset}
+			s.o.Log.Info().Int("partition", c.Partition).Int64("offset", c.Offset).Msg("partition assigned")
+			h := &shard{stage: s, engine: NewEngine(s.o.Set), found: event.NewSeen(seenFindings), committed: c.Offset}
 			return h, max(c.Offset-Window, c.First), nil
 		},
 		Retrying: func(c kafka.Claim, err error) {
 			s.metrics.failures.Inc()
-			s.Log.Warn().Err(err).Int("partition", c.Partition).Msg("detector is trying again")
+			s.o.Log.Warn().Err(err).Int("partition", c.Partition).Msg("detector is trying again")
 		},
 		Expired: func(c kafka.Claim, n int64) {
 			s.metrics.expired.Add(float64(n))
-			s.Log.Error().Int("partition", c.Partition).Int64("records", n).Msg("events expired in Kafka before they were looked at")
+			s.o.Log.Error().Int("partition", c.Partition).Int64("records", n).Msg("events expired in Kafka before they were looked at")
 		},
 	})
 }
@@ -73,9 +78,10 @@ type shard struct {
 	// committed is the first offset whose findings may not have been written.
 	committed int64
 
-	pending []kafka.Record // findings not yet acknowledged
-	decided int64          // the first offset that the engine has not seen
-	counted Counts
+	findings    []kafka.Record // not yet acknowledged
+	annotations []kafka.Record // not yet acknowledged
+	decided     int64          // the first offset that the engine has not seen
+	counted     Counts
 }
 
 // Handle implements kafka.Handler. Called again with the same records it does not decide
@@ -88,16 +94,28 @@ func (h *shard) Handle(ctx context.Context, records []kafka.Record) error {
 		h.decided = r.Offset + 1
 		if err := h.decide(r); err != nil {
 			h.stage.metrics.undecodable.Inc()
-			h.stage.Log.Error().Err(err).Int("partition", r.Partition).Int64("offset", r.Offset).Msg("a record was left out")
+			h.stage.o.Log.Error().Err(err).Int("partition", r.Partition).Int64("offset", r.Offset).Msg("a record was left out")
 		}
 	}
-	if len(h.pending) > 0 {
-		if err := h.stage.Findings.Produce(ctx, h.pending); err != nil {
-			return err
-		}
-		h.pending = h.pending[:0]
+	if err := flush(ctx, h.stage.o.Findings, &h.findings); err != nil {
+		return err
+	}
+	if err := flush(ctx, h.stage.o.Annotations, &h.annotations); err != nil {
+		return err
 	}
 	h.count()
+	return nil
+}
+
+// flush writes what is pending.
+func flush(ctx context.Context, w Writer, pending *[]kafka.Record) error {
+	if len(*pending) == 0 {
+		return nil
+	}
+	if err := w.Produce(ctx, *pending); err != nil {
+		return err
+	}
+	*pending = (*pending)[:0]
 	return nil
 }
 
@@ -106,7 +124,14 @@ func (h *shard) decide(r kafka.Record) error {
 	if err != nil {
 		return err
 	}
-	for _, f := range h.engine.Process(&e) {
+	paired := e.Request != nil
+	found := h.engine.Process(&e)
+	if !paired && e.Request != nil && r.Offset >= h.committed {
+		if err := h.annotate(r, &e); err != nil {
+			return err
+		}
+	}
+	for _, f := range found {
 		if !h.found.Add(f.ID) {
 			h.stage.metrics.again.Inc()
 			continue
@@ -119,8 +144,19 @@ func (h *shard) decide(r kafka.Record) error {
 			return err
 		}
 		h.stage.metrics.findings.WithLabelValues(string(f.Severity)).Inc()
-		h.pending = append(h.pending, kafka.Record{Key: kafka.Key(f.Tenant, f.Actor), Value: value})
+		h.findings = append(h.findings, kafka.Record{Key: kafka.Key(f.Tenant, f.Actor), Value: value})
 	}
+	return nil
+}
+
+// annotate restates an event whose request the engine has found.
+func (h *shard) annotate(r kafka.Record, e *event.Event) error {
+	value, err := event.Encode(nil, e)
+	if err != nil {
+		return err
+	}
+	h.stage.metrics.annotations.Inc()
+	h.annotations = append(h.annotations, kafka.Annotation(r, value))
 	return nil
 }
 
@@ -138,7 +174,7 @@ func (h *shard) count() {
 
 type metrics struct {
 	events, repeats, malformed, again, evicted, absent prometheus.Counter
-	failures, expired, undecodable                     prometheus.Counter
+	failures, expired, undecodable, annotations        prometheus.Counter
 	findings                                           *prometheus.CounterVec
 }
 
@@ -158,6 +194,7 @@ func newMetrics(r prometheus.Registerer) *metrics {
 		failures:    counter("failures_total", "Failed attempts; each is tried again."),
 		expired:     counter("expired_events_total", "Events that Kafka deleted before they were looked at."),
 		undecodable: counter("undecodable_records_total", "Records that are no event."),
+		annotations: counter("annotations_total", "Events restated with the request that they answer."),
 		findings: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "mcpwatch_detector_findings_total", Help: "Findings written, by severity.",
 		}, []string{"severity"}),

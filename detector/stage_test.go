@@ -67,10 +67,34 @@ func (b *bench) send(events ...event.Event) {
 
 // outlet takes findings in place of mcp.findings, and can fail.
 type outlet struct {
-	mu       sync.Mutex
-	failures int
-	found    []finding.Finding
-	news     chan struct{}
+	mu          sync.Mutex
+	failures    int
+	found       []finding.Finding
+	news        chan struct{}
+	annotations notes
+}
+
+// notes takes annotations in place of mcp.annotations.
+type notes struct {
+	mu     sync.Mutex
+	events []string
+}
+
+func (n *notes) Produce(_ context.Context, records []kafka.Record) error {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	for _, r := range records {
+		e, err := event.Decode(r.Value, event.StoredLimits())
+		if err != nil {
+			return err
+		}
+		partition, offset, err := kafka.Annotated(r)
+		if err != nil {
+			return err
+		}
+		n.events = append(n.events, fmt.Sprintf("%s answers %s, stands at %d/%d", e.ID, e.Request.Event, partition, offset))
+	}
+	return nil
 }
 
 func newOutlet() *outlet { return &outlet{news: make(chan struct{}, 1024)} }
@@ -118,7 +142,9 @@ func (o *outlet) await(t *testing.T, n int) {
 // handled is committed.
 func (b *bench) run(o *outlet) (stop func()) {
 	ctx, cancel := context.WithCancel(b.t.Context())
-	stage := detector.NewStage(b.client, o, rules(b.t), zerolog.Nop(), prometheus.NewRegistry())
+	stage := detector.NewStage(detector.Options{
+		Kafka: b.client, Findings: o, Annotations: &o.annotations, Set: rules(b.t), Log: zerolog.Nop(), Registry: prometheus.NewRegistry(),
+	})
 	var done sync.WaitGroup
 	done.Go(func() {
 		if err := stage.Run(ctx); err != nil {
@@ -160,6 +186,9 @@ func TestARestartRemembers(t *testing.T) {
 	stop()
 	if got, want := second.rules(), []string{"key-returned"}; !slices.Equal(got, want) {
 		t.Errorf("after the restart: %v, want %v", got, want)
+	}
+	if got, want := second.annotations.events, []string{"e4 answers e1, stands at 0/4"}; !slices.Equal(got, want) {
+		t.Errorf("annotations are %v, want %v", got, want)
 	}
 }
 

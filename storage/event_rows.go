@@ -17,6 +17,8 @@ type eventRow struct {
 	parsed    parsedMessage
 	partition int
 	offset    int64
+	// restated rows come from the detector, which knows more than the source did.
+	restated bool
 }
 
 // parsedMessage is what the columns take out of the message.
@@ -105,9 +107,14 @@ func clampTime(t time.Time) time.Time {
 	}
 }
 
-// precedence makes the row that was received first win over its repeats.
-func precedence(received time.Time) uint64 {
-	return math.MaxInt64 - uint64(max(received.UnixMicro(), 0))
+// precedence makes the row that was received first win over its repeats, and a restated
+// one over the one that it restates.
+func precedence(received time.Time, restated bool) uint64 {
+	p := 2 * (math.MaxInt64 - uint64(max(received.UnixMicro(), 0)))
+	if restated {
+		p++
+	}
+	return p
 }
 
 // eventColumns are the columns of events_raw in the order in which they are written.
@@ -169,6 +176,6 @@ func eventColumns() []column[eventRow] {
 		text("extra", func(r *eventRow) string { return r.parsed.extra }),
 		numbers("kafka_partition", func(r *eventRow) uint32 { return uint32(r.partition) }),
 		numbers("kafka_offset", func(r *eventRow) uint64 { return uint64(r.offset) }),
-		numbers("precedence", func(r *eventRow) uint64 { return precedence(r.Received) }),
+		numbers("precedence", func(r *eventRow) uint64 { return precedence(r.Received, r.restated) }),
 	}
 }

@@ -59,6 +59,6 @@ func findingColumns() []column[findingRow] {
 		text("body", func(r *findingRow) string { return r.body }),
 		numbers("kafka_partition", func(r *findingRow) uint32 { return uint32(r.partition) }),
 		numbers("kafka_offset", func(r *findingRow) uint64 { return uint64(r.offset) }),
-		numbers("precedence", func(r *findingRow) uint64 { return precedence(r.Received) }),
+		numbers("precedence", func(r *findingRow) uint64 { return precedence(r.Received, false) }),
 	}
 }

@@ -14,7 +14,7 @@ import (
 	"github.com/mcpwatch/mcpwatch/internal/kafka"
 )
 
-// Sink carries mcp.events and mcp.findings into ClickHouse.
+// Sink carries mcp.events, mcp.annotations and mcp.findings into ClickHouse.
 type Sink struct {
 	client  *Client
 	kafka   *kafka.Client
@@ -66,6 +66,11 @@ func (s *Sink) Run(ctx context.Context) error {
 	group.Go(func() error {
 		return s.consume(ctx, kafka.Events, func() kafka.Handler {
 			return &eventHandler{sink: s, decoder: eventDecoder{limits: event.StoredLimits()}}
+		})
+	})
+	group.Go(func() error {
+		return s.consume(ctx, kafka.Annotations, func() kafka.Handler {
+			return &eventHandler{sink: s, decoder: eventDecoder{limits: event.StoredLimits()}, restated: true}
 		})
 	})
 	group.Go(func() error {
@@ -133,9 +138,11 @@ func (s *Sink) undecodable(err error) {
 	s.log.Error().Err(err).Msg("a record was left out")
 }
 
+// eventHandler lands events, or events that the detector restates.
 type eventHandler struct {
-	sink    *Sink
-	decoder eventDecoder
+	sink     *Sink
+	decoder  eventDecoder
+	restated bool
 }
 
 // Handle implements kafka.Handler.
@@ -143,6 +150,10 @@ func (h *eventHandler) Handle(ctx context.Context, records []kafka.Record) error
 	rows := make([]eventRow, 0, len(records))
 	for _, r := range records {
 		row, err := h.decoder.decode(r)
+		if err == nil && h.restated {
+			row.restated = true
+			row.partition, row.offset, err = kafka.Annotated(r)
+		}
 		if err != nil {
 			h.sink.undecodable(err)
 			continue

@@ -212,6 +212,30 @@ func TestWhatIsWrittenTwiceIsThereOnce(t *testing.T) {
 	s.await("SELECT count() FROM mcpwatch.events", "3")
 }
 
+// TestARestatedEventTakesTheEventsPlace holds that what the detector learns of an event is
+// in the event's row, whichever of the two lands first.
+func TestARestatedEventTakesTheEventsPlace(t *testing.T) {
+	s := newSite(t)
+	stop := s.runSink()
+	defer stop()
+	answer := call("e2")
+	answer.Direction, answer.Message = event.ToClient, []byte(`{"jsonrpc":"2.0","id":3,"result":{}}`)
+	restated := answer
+	restated.Request = &event.Request{Event: "e1", Method: "tools/call", Name: "read_file"}
+	value, err := event.Encode(nil, &restated)
+	if err != nil {
+		t.Fatal(err)
+	}
+	annotation := kafka.Annotation(kafka.Record{Key: kafka.Key("acme", answer.Actor), Partition: 1, Offset: 77}, value)
+	if err := s.producer(kafka.Annotations).Produce(t.Context(), []kafka.Record{annotation}); err != nil {
+		t.Fatal(err)
+	}
+	s.await("SELECT count() FROM mcpwatch.events", "1")
+	s.send(answer)
+	s.await("SELECT count() FROM mcpwatch.events_raw", "2")
+	s.await("SELECT event_id, tool, request_event, kafka_partition, kafka_offset FROM mcpwatch.events", "e2 read_file e1 1 77")
+}
+
 // TestAResentEventWithoutATimeIsOne holds that the identity of a row does not depend on
 // when a collector received it, even where the event's time does.
 func TestAResentEventWithoutATimeIsOne(t *testing.T) {

@@ -231,8 +231,15 @@ func runDetector(ctx context.Context, p part, client *kafka.Client, set *rule.Se
 		return err
 	}
 	defer findings.Close()
+	annotations, err := client.NewProducer(ctx, kafka.Annotations)
+	if err != nil {
+		return err
+	}
+	defer annotations.Close()
 	p.log.Info().Int("rules", len(set.Programs)).Str("control", set.Hash).Msg("detector is up")
-	return detector.NewStage(client, findings, set, p.log, p.registry).Run(ctx)
+	return detector.NewStage(detector.Options{
+		Kafka: client, Findings: findings, Annotations: annotations, Set: set, Log: p.log, Registry: p.registry,
+	}).Run(ctx)
 }
 
 type sinkCommand struct {

@@ -83,7 +83,7 @@ func consume(t *testing.T, client *kafka.Client, r *recorder, topic string) (sto
 	done.Go(func() {
 		err := client.Consume(ctx, kafka.Group{
 			ID: "g", Topic: topic, MaxWait: 100 * time.Millisecond,
-			Open: func(_ context.Context, c kafka.Claim) (kafka.Handler, int64, error) { return r, c.Offset, nil },
+			Open:     func(_ context.Context, c kafka.Claim) (kafka.Handler, int64, error) { return r, c.Offset, nil },
 			Retrying: func(kafka.Claim, error) {},
 			Expired:  func(_ kafka.Claim, n int64) { t.Errorf("%d records expired", n) },
 		})

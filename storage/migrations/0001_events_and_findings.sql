@@ -54,7 +54,7 @@ CREATE TABLE IF NOT EXISTS events_raw
     extra               String                      COMMENT 'Fields that this version does not know, as JSON' CODEC(ZSTD(3)),
     kafka_partition     UInt32                      COMMENT 'Where the event lies in mcp.events',
     kafka_offset        UInt64                      COMMENT 'Where the event lies in mcp.events',
-    precedence          UInt64                      COMMENT 'Of rows with one identity the highest stays: the first received',
+    precedence          UInt64                      COMMENT 'Of rows with one identity the highest stays: the first received, as the detector restated it',
 
     INDEX time_range time TYPE minmax GRANULARITY 1,
     INDEX event_ids event_id TYPE bloom_filter(0.001) GRANULARITY 1,
