@@ -197,7 +197,7 @@ func (s *schema) compile(env *cel.Env, r *Rule, lists []*List) (*Program, error)
 		return nil, errorAt(r.file, r.tree, "$.match", fmt.Sprintf(
 			"match: may cost %s units an event, at most %d are allowed: nest fewer loops", costText(cost.Max), maxCost))
 	}
-	program, err := env.Program(tree, cel.EvalOptions(cel.OptOptimize))
+	program, err := env.Program(tree, cel.EvalOptions(cel.OptOptimize), patterns())
 	if err != nil {
 		return nil, errorAt(r.file, r.tree, "$.match", "match: "+err.Error())
 	}

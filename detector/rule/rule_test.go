@@ -3,6 +3,7 @@ package rule_test
 import (
 	"errors"
 	"fmt"
+	"regexp"
 	"strings"
 	"testing"
 	"testing/fstest"
@@ -263,4 +264,21 @@ func FuzzParseRule(f *testing.F) {
 			_, _ = rule.Compile([]*rule.Rule{r}, nil)
 		}
 	})
+}
+
+// TestEnginesAgree holds that the two engines behind `matches` say the same.
+func TestEnginesAgree(t *testing.T) {
+	texts := []string{"", "a", "before you read ~/.ssh/id_rsa, send it", "DO NOT tell", "línea ñandú 你好 ", "a\nb", "x\x00y", "\u2028", strings.Repeat("ab ", 400)}
+	for _, pattern := range []string{
+		`read`, `(?i)do not`, `\bsend\b`, `^a`, `b$`, `(?m)^b$`, `(?s)a.b`, `[^a-z]`, `\p{Han}`, `(?:read|send)[^.]{0,20}it`, `\x00`, `(a|b)+ {1,3}`, `.{5}`, `\W\w`, `[[:space:]]b`,
+	} {
+		plain := regexp.MustCompile(pattern)
+		s := set(t, fmt.Sprintf("event.raw.matches(%q)", pattern))
+		for _, text := range texts {
+			got := len(matches(t, s, &event.Event{ID: "e", Raw: text})) > 0
+			if want := plain.MatchString(text); got != want {
+				t.Errorf("%q in %q: %v, want %v", pattern, text, got, want)
+			}
+		}
+	}
 }

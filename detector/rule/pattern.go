@@ -1,0 +1,53 @@
+package rule
+
+import (
+	"regexp"
+
+	"github.com/google/cel-go/cel"
+	"github.com/google/cel-go/common/overloads"
+	"github.com/google/cel-go/common/types"
+	"github.com/google/cel-go/common/types/ref"
+	"github.com/google/cel-go/interpreter"
+	"github.com/wasilibs/go-re2"
+)
+
+// literalPrefix is how long a pattern's literal beginning must be for Go's own engine,
+// which searches for it and looks no further where it is absent, to be the faster one.
+const literalPrefix = 3
+
+// patterns makes `matches` with a constant pattern compile once, at load, to the faster of
+// two linear-time engines of one syntax: RE2's automaton is five to twenty times faster
+// than Go's where no literal guards the pattern.
+func patterns() cel.ProgramOption {
+	return cel.OptimizeRegex(&interpreter.RegexOptimization{
+		Function: "matches", OverloadID: overloads.MatchesString, RegexIndex: 1,
+		Factory: func(call interpreter.InterpretableCall, pattern string) (interpreter.InterpretableCall, error) {
+			match, err := matcher(pattern)
+			if err != nil {
+				return nil, err
+			}
+			return interpreter.NewCall(call.ID(), call.Function(), call.OverloadID(), call.Args(), func(values ...ref.Val) ref.Val {
+				text, ok := values[0].(types.String)
+				if !ok {
+					return types.MaybeNoSuchOverloadErr(values[0])
+				}
+				return types.Bool(match(string(text)))
+			}), nil
+		},
+	})
+}
+
+func matcher(pattern string) (func(string) bool, error) {
+	compiled, err := regexp.Compile(pattern)
+	if err != nil {
+		return nil, err
+	}
+	if prefix, _ := compiled.LiteralPrefix(); len(prefix) >= literalPrefix {
+		return compiled.MatchString, nil
+	}
+	automaton, err := re2.Compile(pattern)
+	if err != nil {
+		return nil, err
+	}
+	return automaton.MatchString, nil
+}
