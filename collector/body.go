@@ -14,7 +14,7 @@ import (
 
 // readBody reads and decompresses a body of at most that many bytes, compressed and plain.
 func readBody(r *http.Request, most int64) ([]byte, error) {
-	compressed := io.LimitReader(r.Body, most+1)
+	compressed := &io.LimitedReader{R: r.Body, N: most + 1}
 	var plain io.Reader
 	switch encoding := r.Header.Get("Content-Encoding"); encoding {
 	case "", "identity":
@@ -38,7 +38,7 @@ func readBody(r *http.Request, most int64) ([]byte, error) {
 	var body bytes.Buffer
 	n, err := io.Copy(&body, io.LimitReader(plain, most+1))
 	switch {
-	case n > most || errors.Is(err, zstd.ErrDecoderSizeExceeded) || errors.Is(err, zstd.ErrWindowSizeExceeded):
+	case n > most || compressed.N == 0 || errors.Is(err, zstd.ErrDecoderSizeExceeded) || errors.Is(err, zstd.ErrWindowSizeExceeded):
 		return nil, &failure{code: http.StatusRequestEntityTooLarge, reason: fmt.Sprintf("the body is over %d bytes; send smaller batches", most)}
 	case err != nil:
 		return nil, &failure{code: http.StatusBadRequest, reason: "the body could not be read or decompressed"}

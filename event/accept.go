@@ -32,7 +32,7 @@ const (
 // events while a retried batch has the same ids.
 func (e *Event) Accept(o Origin, received time.Time, raw []byte, ordinal int) {
 	e.Tenant, e.Source.Name, e.Source.Collector = o.Tenant, o.Source, o.Collector
-	e.Parent = ""
+	e.Parent, e.ClaimedTime = "", time.Time{}
 	e.Received = received.UTC().Truncate(time.Microsecond)
 	e.boundTime()
 	if e.ID == "" {
@@ -68,19 +68,35 @@ func DeriveID(o Origin, raw []byte, ordinal int) string {
 	}
 	h.Write(binary.AppendUvarint(nil, uint64(ordinal)))
 	h.Write(raw)
-	return strings.ToLower(base32.HexEncoding.WithPadding(base32.NoPadding).EncodeToString(h.Sum(nil)[:16]))
+	return digest(h.Sum(nil))
+}
+
+// digest writes the first half of a SHA-256 as 26 letters and digits.
+func digest(sum []byte) string {
+	return strings.ToLower(base32.HexEncoding.WithPadding(base32.NoPadding).EncodeToString(sum[:sha256.Size/2]))
+}
+
+// within returns s if it has at most that many bytes, else a digest of it: what names
+// something must not be cut, since two names would become one.
+func within(most int, s string) string {
+	if len(s) <= most {
+		return s
+	}
+	sum := sha256.Sum256([]byte(s))
+	return digest(sum[:])
 }
 
 // actor says who acts: the authenticated principal, else the agent, else host and user,
 // else the address, else the source. Names that clients claim for themselves
 // (Agent.Name, Server.Name) never decide it. The parts are joined with a slash after
-// their own slashes are escaped, so that no two actors share a name.
+// their own slashes are escaped, so that no two actors share a name; what would be longer
+// than an actor may be is named by its digest, which has no slash.
 func (e *Event) actor(address string) string {
 	join := func(kind string, parts ...string) string {
 		for i, p := range parts {
 			parts[i] = strings.ReplaceAll(strings.ReplaceAll(p, "%", "%25"), "/", "%2F")
 		}
-		return kind + ":" + strings.Join(parts, "/")
+		return kind + ":" + within(maxActor-len(kind)-1, strings.Join(parts, "/"))
 	}
 	switch {
 	case e.Principal.Subject != "":

@@ -27,7 +27,8 @@ func DefaultLimits() Limits { return Limits{Bytes: 1 << 20, Depth: 128} }
 func StoredLimits() Limits { return Limits{Bytes: 8 << 20, Depth: 256} }
 
 const (
-	maxName       = 1024     // bytes of a short context field: ids, names, versions
+	maxName       = 1024 // bytes of a short context field: ids, names, versions
+	maxActor      = 2 * maxName
 	maxText       = 8 * 1024 // bytes of a long one: command, URL, header value
 	maxList       = 64       // entries of scopes, chain, completeness, marks and headers
 	maxExtraBytes = 64 * 1024
@@ -47,8 +48,9 @@ func (e *FieldError) Error() string {
 }
 
 // Decode reads one event. Unknown fields are kept in Extra; strings longer than their
-// bound are cut and the event is marked; invalid UTF-8 is replaced and marked, since an
-// agent's own parser would read it too. An error is a *FieldError.
+// bound are cut and the event is marked; invalid UTF-8 and half surrogate pairs are
+// replaced and marked, since an agent's own parser would read them too. An error is a
+// *FieldError.
 //
 // A name that occurs twice in an object counts with its last value, as in the JSON
 // parsers of the agents: refusing it would hide the message from the detector.
@@ -59,13 +61,17 @@ func Decode(data []byte, limits Limits) (Event, error) {
 	}
 	valid := utf8.Valid(data)
 	if !valid {
-		data = bytes.ToValidUTF8(data, []byte("\uFFFD"))
+		data = bytes.ToValidUTF8(data, []byte(replacement))
 	}
 	if d := depth(data); d > limits.Depth {
 		return e, &FieldError{Reason: fmt.Sprintf("%d levels of nesting, at most %d are taken", d, limits.Depth)}
 	}
-	if err := json.Unmarshal(data, &e, jsontext.AllowDuplicateNames(true)); err != nil {
-		return Event{}, fieldError(err)
+	if err := unmarshal(data, &e); err != nil {
+		mended, ok := Mend(data)
+		if !ok || unmarshal(mended, &e) != nil {
+			return Event{}, fieldError(err)
+		}
+		valid = false
 	}
 	if !valid {
 		e.Mark("invalid_utf8")
@@ -76,7 +82,35 @@ func Decode(data []byte, limits Limits) (Event, error) {
 	return e, nil
 }
 
-// Encode appends the event's JSON to dst.
+var errNull = errors.New("is a JSON null, which does not fit")
+
+func unmarshal(data []byte, e *Event) error {
+	*e = Event{}
+	if jsontext.Value(data).Kind() == 'n' {
+		return errNull
+	}
+	return json.Unmarshal(data, e, jsontext.AllowDuplicateNames(true))
+}
+
+const replacement = "\uFFFD"
+
+// Mend makes JSON of what agents' parsers take for JSON and ours do not: invalid UTF-8
+// and half surrogate pairs become U+FFFD, after which the text is compact and its escapes
+// may be others. It reports false, with the text as it was, where there was nothing to
+// mend or nothing that could be.
+func Mend(text []byte) ([]byte, bool) {
+	if jsontext.Value(text).IsValid(jsontext.AllowDuplicateNames(true)) {
+		return text, false
+	}
+	mended := jsontext.Value(bytes.ToValidUTF8(text, []byte(replacement)))
+	if err := mended.Format(jsontext.AllowDuplicateNames(true), jsontext.AllowInvalidUTF8(true)); err != nil {
+		return text, false
+	}
+	return mended, true
+}
+
+// Encode appends the event's JSON to dst. White space between a message's tokens is left
+// out; nothing else of it changes.
 func Encode(dst []byte, e *Event) ([]byte, error) {
 	buf := bytes.NewBuffer(dst)
 	err := json.MarshalWrite(buf, e,
@@ -176,7 +210,7 @@ func (e *Event) bound() error {
 		value *string
 		most  int
 	}{
-		{"parent", &e.Parent, maxName}, {"tenant", &e.Tenant, maxName}, {"actor", &e.Actor, 2 * maxName},
+		{"parent", &e.Parent, maxName}, {"tenant", &e.Tenant, maxName}, {"actor", &e.Actor, maxActor},
 		{"session", &e.Session, maxName}, {"trace", &e.Trace, maxName}, {"transport", &e.Transport, maxName},
 		{"agent.id", &e.Agent.ID, maxName}, {"agent.name", &e.Agent.Name, maxName}, {"agent.version", &e.Agent.Version, maxName},
 		{"agent.host", &e.Agent.Host, maxName}, {"agent.user", &e.Agent.User, maxName},
@@ -208,8 +242,22 @@ func (e *Event) bound() error {
 			e.Mark("request_arguments_dropped")
 		}
 	}
-	e.Marks = e.boundList("marks", e.Marks)
+	e.boundMarks()
 	return nil
+}
+
+// boundMarks drops the oldest marks first: ours come after those of the shipper.
+func (e *Event) boundMarks() {
+	whole := len(e.Marks) <= maxList
+	for i, m := range e.Marks {
+		if len(m) > maxName {
+			e.Marks[i], whole = cut(m, maxName), false
+		}
+	}
+	if !whole {
+		e.Marks = e.Marks[max(0, len(e.Marks)-maxList+1):]
+		e.Mark("truncated:marks")
+	}
 }
 
 func (e *Event) boundList(field string, list []string) []string {
@@ -234,7 +282,8 @@ func (e *Event) boundHeaders() {
 	kept := make(map[string]string, len(e.HTTP.Headers))
 	for _, name := range sortedKeys(e.HTTP.Headers) {
 		value := e.HTTP.Headers[name]
-		if len(kept) == maxList || len(name) > maxName {
+		name = strings.ToLower(name)
+		if _, twice := kept[name]; twice || len(kept) == maxList || len(name) > maxName {
 			e.Mark("truncated:http.headers")
 			continue
 		}
@@ -242,7 +291,7 @@ func (e *Event) boundHeaders() {
 			value = cut(value, maxText)
 			e.Mark("truncated:http.headers")
 		}
-		kept[strings.ToLower(name)] = value
+		kept[name] = value
 	}
 	e.HTTP.Headers = kept
 }

@@ -69,7 +69,7 @@ type Event struct {
 	Marks []string `json:"marks,omitempty"`
 
 	// Message is the JSON-RPC message as it was on the wire.
-	Message jsontext.Value `json:"message,omitempty"`
+	Message jsontext.Value `json:"message,omitzero"`
 	// Raw holds, in place of Message, bytes that were no JSON (invalid UTF-8 replaced).
 	Raw string `json:"raw,omitempty"`
 
@@ -116,7 +116,7 @@ func (p Principal) IsZero() bool {
 
 // HTTP is what an HTTP transport adds. Header names are lower case.
 type HTTP struct {
-	Status   int               `json:"status,omitempty"`
+	Status   int               `json:"status,omitzero"`
 	Method   string            `json:"method,omitempty"`
 	ClientIP string            `json:"client_ip,omitempty"`
 	Headers  map[string]string `json:"headers,omitempty"`
@@ -138,7 +138,7 @@ type Source struct {
 	// Instance is one run of a tap: one connection to one server.
 	Instance string `json:"instance,omitempty"`
 	// Sequence numbers the events of an instance from 1 without holes.
-	Sequence uint64 `json:"sequence,omitempty"`
+	Sequence uint64 `json:"sequence,omitzero"`
 	// Completeness lists what this source can carry at all (see the Carries constants).
 	Completeness []string `json:"completeness,omitempty"`
 }
@@ -169,7 +169,7 @@ type Request struct {
 	Name string `json:"name,omitempty"`
 	// Arguments are the tool's or prompt's arguments as they were on the wire. They are
 	// left out, and the event marked "request_arguments_dropped", over 64 KiB.
-	Arguments jsontext.Value `json:"arguments,omitempty"`
+	Arguments jsontext.Value `json:"arguments,omitzero"`
 }
 
 // Mark adds a mark once.

@@ -2,7 +2,11 @@ package event
 
 import (
 	"fmt"
+	"math"
+	"strconv"
+	"strings"
 
+	"github.com/go-json-experiment/json/jsontext"
 	"github.com/valyala/fastjson"
 )
 
@@ -25,7 +29,8 @@ const (
 // Values point into the Parser's memory: they are good until its next Parse.
 type Message struct {
 	Kind Kind
-	// ID is the id's JSON text, so that 3 and "3" stay two ids; "" where there is none.
+	// ID is the id's JSON text, so that 3 and "3" stay two ids; "" where there is none. What
+	// the agents' parsers take for one id has one text: 3, 3.0 and 3e0 are 3.
 	ID     string
 	Method string
 	// Params, Result, Data are nil where the message has none.
@@ -74,10 +79,7 @@ func (m *Message) read(root *fastjson.Value) {
 	root.GetObject().Visit(func(key []byte, v *fastjson.Value) {
 		switch string(key) {
 		case "id":
-			m.ID = ""
-			if t := v.Type(); t == fastjson.TypeString || t == fastjson.TypeNumber {
-				m.ID = string(v.MarshalTo(nil))
-			}
+			m.ID = idText(v)
 		case "method":
 			m.Method, hasMethod = Text(v), v.Type() == fastjson.TypeString
 		case "params":
@@ -99,6 +101,37 @@ func (m *Message) read(root *fastjson.Value) {
 	case hasResult:
 		m.Kind = KindResponse
 	}
+}
+
+func idText(v *fastjson.Value) string {
+	switch v.Type() {
+	case fastjson.TypeString:
+		return string(quote(Text(v)))
+	case fastjson.TypeNumber:
+		return integer(string(v.MarshalTo(nil)))
+	default:
+		return ""
+	}
+}
+
+// integer gives a number that is a whole one, however it is written, in its plain form,
+// as far as every parser holds it exactly; all else stays as it is.
+func integer(number string) string {
+	if !strings.ContainsAny(number, ".eE") && number != "-0" {
+		return number
+	}
+	const exact = 1 << 53
+	f, err := strconv.ParseFloat(number, 64)
+	if err != nil || f != math.Trunc(f) || math.Abs(f) > exact {
+		return number
+	}
+	return strconv.FormatInt(int64(f), 10)
+}
+
+// quote writes a JSON string. fastjson would write one with escapes of Go that JSON lacks.
+func quote(s string) []byte {
+	quoted, _ := jsontext.AppendQuote(nil, s) // an error says that invalid UTF-8 was replaced
+	return quoted
 }
 
 func (m *Message) readError(v *fastjson.Value) {

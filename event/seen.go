@@ -19,8 +19,8 @@ func (s *Seen) Add(id string) bool {
 	if _, known := s.ids[id]; known {
 		return false
 	}
-	if oldest := s.ring[s.next]; oldest != "" {
-		delete(s.ids, oldest)
+	if len(s.ids) == len(s.ring) {
+		delete(s.ids, s.ring[s.next])
 	}
 	s.ring[s.next] = id
 	s.ids[id] = struct{}{}

@@ -28,17 +28,27 @@ const (
 // Formats lists the formats by name.
 func Formats() []Format { return []Format{Events, JSONRPC, Tools} }
 
-// Read reads one record in a format; "" finds the format of this record by itself.
+// Read reads one record in a format; "" finds the format of this record by itself. Like
+// event.Decode it bounds what is too long and mends invalid UTF-8, and marks the event.
 func Read(f Format, record []byte, limits event.Limits) (event.Event, error) {
 	if len(record) > limits.Bytes {
 		return event.Event{}, &event.FieldError{Reason: fmt.Sprintf("%d bytes, at most %d are taken", len(record), limits.Bytes)}
 	}
+	text, mended := event.Mend(record)
 	if f == "" {
 		var err error
-		if f, err = Detect(record); err != nil {
+		if f, err = Detect(text); err != nil {
 			return event.Event{}, err
 		}
 	}
+	e, err := read(f, text, limits)
+	if err == nil && mended {
+		e.Mark("invalid_utf8")
+	}
+	return e, err
+}
+
+func read(f Format, record []byte, limits event.Limits) (event.Event, error) {
 	switch f {
 	case Events:
 		return event.Decode(record, limits)
@@ -67,7 +77,7 @@ func Detect(record []byte) (Format, error) {
 	has := func(name string) bool { return event.Get(root, name) != nil }
 	isText := func(name string) bool { return has(name) && event.Get(root, name).Type() == fastjson.TypeString }
 	switch {
-	case has("jsonrpc"), has("method") && (has("params") || has("id")), has("result") && has("id"):
+	case isMessage(root):
 		return JSONRPC, nil
 	case has("message"), has("raw") && has("direction"):
 		if isText("server") || isText("source") || isText("agent") {

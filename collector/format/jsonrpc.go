@@ -19,7 +19,7 @@ func readMessage(record []byte, limits event.Limits) (event.Event, error) {
 		return event.Event{}, &event.FieldError{Reason: "is not JSON"}
 	}
 	body, raw := record, ""
-	wrapped := event.Get(root, "jsonrpc") == nil && event.Get(root, "method") == nil
+	wrapped := !isMessage(root)
 	if wrapped {
 		if inner := event.Get(root, "message"); inner != nil {
 			body = inner.MarshalTo(nil)
@@ -29,14 +29,18 @@ func readMessage(record []byte, limits event.Limits) (event.Event, error) {
 	}
 	e := message(JSONRPC, event.ToServer, body, event.CarriesArguments, event.CarriesResults, event.CarriesDefinitions)
 	e.Raw = raw
-	if e, err = bounded(&e, limits); err != nil {
-		return event.Event{}, err
-	}
 	e.Direction = directionOf(&e)
 	if wrapped {
 		readEnvelope(&e, root)
 	}
-	return e, nil
+	return bounded(&e, limits)
+}
+
+// isMessage reports whether an object is a JSON-RPC message itself rather than the
+// envelope of one. Some writers leave "jsonrpc" out.
+func isMessage(root *fastjson.Value) bool {
+	has := func(name string) bool { return event.Get(root, name) != nil }
+	return has("jsonrpc") || has("method") && (has("params") || has("id")) || has("result") && has("id")
 }
 
 // bounded holds an event that a reader made to the limits of a shipped one.

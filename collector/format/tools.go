@@ -1,32 +1,32 @@
 package format
 
 import (
-	"bytes"
+	"slices"
 
 	"github.com/valyala/fastjson"
 
 	"github.com/mcpwatch/mcpwatch/event"
 )
 
-// readTool reads a tool definition, or a tools/list result, and makes of it the answer of
-// a server that lists it.
+// readTool reads a tool definition, a list of them or a tools/list result, and makes of it
+// the answer of a server that lists them.
 func readTool(record []byte, limits event.Limits) (event.Event, error) {
 	var parser fastjson.Parser
 	root, err := parser.ParseBytes(record)
 	if err != nil {
 		return event.Event{}, &event.FieldError{Reason: "is not JSON"}
 	}
-	var answer bytes.Buffer
-	if tools := event.Get(root, "tools"); tools != nil {
-		answer.WriteString(`{"jsonrpc":"2.0","id":0,"result":`)
-		answer.Write(record)
-		answer.WriteString(`}`)
-	} else {
-		answer.WriteString(`{"jsonrpc":"2.0","id":0,"result":{"tools":[`)
-		answer.Write(record)
-		answer.WriteString(`]}}`)
+	before, after := `{"tools":[`, `]}`
+	switch {
+	case root.Type() == fastjson.TypeArray:
+		before, after = `{"tools":`, `}`
+	case root.Type() != fastjson.TypeObject:
+		return event.Event{}, &event.FieldError{Reason: "is no tool definition"}
+	case event.Get(root, "tools") != nil:
+		before, after = "", ""
 	}
-	e := message(Tools, event.ToClient, answer.Bytes(), event.CarriesDefinitions)
+	answer := slices.Concat([]byte(`{"jsonrpc":"2.0","id":0,"result":`+before), record, []byte(after+`}`))
+	e := message(Tools, event.ToClient, answer, event.CarriesDefinitions)
 	e.Request = &event.Request{Method: "tools/list"}
 	return bounded(&e, limits)
 }

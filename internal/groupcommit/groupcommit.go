@@ -9,7 +9,6 @@ package groupcommit
 import (
 	"context"
 	"errors"
-	"sync"
 )
 
 // ErrClosed is returned by Do after Close.
@@ -23,9 +22,7 @@ type Committer[T any] struct {
 
 	queue  chan write[T]
 	cancel context.CancelFunc
-	done   sync.WaitGroup
-	closed chan struct{}
-	once   sync.Once
+	ended  chan struct{} // closed when nothing runs and no outcome comes any more
 }
 
 type write[T any] struct {
@@ -53,26 +50,21 @@ func New[T any](o Options[T]) *Committer[T] {
 	ctx, cancel := context.WithCancel(context.Background())
 	c := &Committer[T]{
 		commit: o.Commit, weight: o.Weight, most: o.Most,
-		queue: make(chan write[T], o.Queue), cancel: cancel, closed: make(chan struct{}),
+		queue: make(chan write[T], o.Queue), cancel: cancel, ended: make(chan struct{}),
 	}
-	c.done.Go(func() { c.run(ctx) })
+	go c.run(ctx)
 	return c
 }
 
 // Do writes items and returns when they are durable or have failed. If ctx ends first Do
-// returns its error, and the items may or may not be written.
+// returns its error, and the items may or may not be written: they must not be changed.
 func (c *Committer[T]) Do(ctx context.Context, items []T) error {
 	w := write[T]{items: items, outcome: make(chan error, 1)}
-	select {
-	case <-c.closed:
-		return ErrClosed
-	default:
-	}
 	select {
 	case c.queue <- w:
 	case <-ctx.Done():
 		return ctx.Err()
-	case <-c.closed:
+	case <-c.ended:
 		return ErrClosed
 	}
 	select {
@@ -80,20 +72,27 @@ func (c *Committer[T]) Do(ctx context.Context, items []T) error {
 		return err
 	case <-ctx.Done():
 		return ctx.Err()
+	case <-c.ended:
+	}
+	select {
+	case err := <-w.outcome: // that of the last commit
+		return err
+	default:
+		return ErrClosed
 	}
 }
 
 // Close stops the commit under way, fails what waits, and returns when nothing runs.
 func (c *Committer[T]) Close() {
-	c.once.Do(func() { close(c.closed); c.cancel() })
-	c.done.Wait()
+	c.cancel()
+	<-c.ended
 }
 
 func (c *Committer[T]) run(ctx context.Context) {
+	defer close(c.ended)
 	for {
 		select {
 		case <-ctx.Done():
-			c.fail()
 			return
 		case first := <-c.queue:
 			writes, items := c.gather(first)
@@ -134,15 +133,4 @@ func (c *Committer[T]) gather(first write[T]) ([]write[T], []T) {
 		items = append(items, w.items...)
 	}
 	return writes, items
-}
-
-func (c *Committer[T]) fail() {
-	for {
-		select {
-		case w := <-c.queue:
-			w.outcome <- ErrClosed
-		default:
-			return
-		}
-	}
 }
