@@ -57,7 +57,8 @@ func (g *Engine) Counts() Counts {
 	return c
 }
 
-// Process decides on one event and returns what it finds, in the order of the rules' ids.
+// Process decides on one event and returns what it finds: on the event in the order of the
+// rules' ids, then on each definition in it.
 // An event whose id it knows changes nothing. A response is paired with its request on
 // the way, unless its source has done so.
 func (g *Engine) Process(e *event.Event) []finding.Finding {
@@ -74,19 +75,17 @@ func (g *Engine) Process(e *event.Event) []finding.Finding {
 	g.view.Reset(e, message)
 
 	var found []finding.Finding
-	for _, p := range g.set.Programs {
-		p.Match(g.view, func(kind, name, digest string) {
-			g.counts.Findings++
-			found = append(found, g.finding(p, e, kind, name, digest))
-		})
-	}
+	g.set.Match(g.view, func(p *rule.Program, d *rule.Definition) {
+		g.counts.Findings++
+		found = append(found, g.finding(p, e, d))
+	})
 	return found
 }
 
 // finding makes the finding of a match. One on an event is that event's alone. One on a
 // definition is the definition's: the same text from the same server to the same actor
 // has one id, however often it is listed.
-func (g *Engine) finding(p *rule.Program, e *event.Event, kind, name, digest string) finding.Finding {
+func (g *Engine) finding(p *rule.Program, e *event.Event, d *rule.Definition) finding.Finding {
 	f := finding.Finding{
 		Time: e.Time, Received: e.Received, Tenant: e.Tenant,
 		Rule: p.Rule.ID, RuleVersion: p.Version, Control: g.set.Hash,
@@ -95,13 +94,13 @@ func (g *Engine) finding(p *rule.Program, e *event.Event, kind, name, digest str
 		Actor: e.Actor, Agent: e.Agent, Server: e.Server, Session: e.Session, Trace: e.Trace,
 		Method: g.view.Method(), Name: g.view.Name(),
 	}
-	if kind == "" {
+	if d == nil {
 		f.Events = []string{e.ID}
 		f.DeriveID()
 		return f
 	}
-	f.Name = name
-	f.Key = []string{e.Actor, e.Server.ID, kind, name, digest}
+	f.Name = d.Name()
+	f.Key = []string{e.Actor, e.Server.ID, d.Kind(), d.Name(), d.Digest()}
 	f.DeriveID()
 	f.Events = []string{e.ID}
 	return f

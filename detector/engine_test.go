@@ -82,7 +82,7 @@ func TestFindingsOfASession(t *testing.T) {
 	want := []string{
 		"key-read high alert read_file [e1] []",
 		"key-returned critical alert read_file [e2] []",
-		"secrecy medium shadow add [e3] [files tool add 0e1dbdba292716f4]",
+		"secrecy medium shadow add [e3] [files tool add 67388bc686f36b40]",
 	}
 	if !slices.Equal(got, want) {
 		t.Errorf("got  %q\nwant %q", got, want)

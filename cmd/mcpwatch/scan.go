@@ -99,7 +99,9 @@ func (s *scan) record(record []byte) error {
 	for i := range taken {
 		for _, f := range s.engine.Process(&taken[i]) {
 			found = append(found, scanned{row, f})
-			s.worst = max(s.worst, f.Severity.Rank())
+			if f.Mode == finding.Alert {
+				s.worst = max(s.worst, f.Severity.Rank())
+			}
 		}
 	}
 	return s.verdict(row, found)
@@ -139,6 +141,9 @@ func (s *scan) writeVerdict(row int, found []scanned) error {
 	worst, rules := "none", []string{}
 	rank := 0
 	for _, f := range found {
+		if f.Mode != finding.Alert {
+			continue // shadow findings are recorded, they judge nothing
+		}
 		if f.Severity.Rank() > rank {
 			rank, worst = f.Severity.Rank(), string(f.Severity)
 		}

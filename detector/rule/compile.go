@@ -30,6 +30,8 @@ type Program struct {
 	PerDefinition bool
 
 	match cel.Program
+	// alone says that the expression reads nothing but the definition and lists.
+	alone bool
 }
 
 // Set is rules that were loaded together, in the order of their ids.
@@ -38,7 +40,8 @@ type Set struct {
 	// Hash is the content address of all that decides findings: rules and lists.
 	Hash string
 
-	schema *schema
+	schema      *schema
+	definitions bool // a program judges definitions
 }
 
 // schema is the fields and lists of a set, by place and by name.
@@ -89,6 +92,7 @@ func Compile(rules []*Rule, lists []*List) (*Set, error) {
 	slices.SortFunc(set.Programs, func(a, b *Program) int { return strings.Compare(a.Rule.ID, b.Rule.ID) })
 	h := sha256.New()
 	for _, p := range set.Programs {
+		set.definitions = set.definitions || p.PerDefinition
 		fmt.Fprintf(h, "%s %s\n", p.Rule.ID, p.Version)
 	}
 	set.Hash = hex.EncodeToString(h.Sum(nil)[:16])
@@ -100,24 +104,48 @@ func (s *Set) NewView() *View {
 	return &View{schema: s.schema, slots: make([]slot, len(s.schema.fields))}
 }
 
-// Match evaluates the program on the event that the view shows. For a program that judges
-// definitions it calls found once for each that matches; else once, with no kind or name.
-// An expression that fails, for want of a value or otherwise, is not true.
-func (p *Program) Match(v *View, found func(kind, name, digest string)) {
-	if !p.PerDefinition {
-		if p.isTrue(v) {
-			found("", "", "")
+// Match evaluates the programs on the event that the view shows: first those that judge the
+// event, which are found with no definition, then for each definition those that judge
+// definitions. An expression that fails, for want of a value or otherwise, is not true.
+func (s *Set) Match(v *View, found func(p *Program, d *Definition)) {
+	for _, p := range s.Programs {
+		if !p.PerDefinition && p.isTrue(v) {
+			found(p, nil)
 		}
+	}
+	if !s.definitions {
 		return
 	}
 	for _, d := range v.definitions() {
 		v.setDefinition(&d)
-		if p.isTrue(v) {
-			digest := sha256.Sum256([]byte(v.string("definition.text")))
-			found(d.kind, d.name, hex.EncodeToString(digest[:8]))
+		for _, i := range s.judge(v, &d) {
+			found(s.Programs[i], &d)
 		}
 	}
 	v.setDefinition(nil)
+}
+
+// judge lists the programs, by place, that a definition matches. What depends on the
+// definition alone is judged once and remembered: agents list the same tools again and
+// again, and every pattern is tried on each.
+func (s *Set) judge(v *View, d *Definition) []int {
+	alone, known := v.verdicts.get(d.digest)
+	if !known {
+		for i, p := range s.Programs {
+			if p.PerDefinition && p.alone && p.isTrue(v) {
+				alone = append(alone, i)
+			}
+		}
+		v.verdicts.put(d.digest, alone)
+	}
+	matched := alone
+	for i, p := range s.Programs {
+		if p.PerDefinition && !p.alone && p.isTrue(v) {
+			matched = append(slices.Clip(matched), i)
+		}
+	}
+	slices.Sort(matched)
+	return matched
 }
 
 func (p *Program) isTrue(v *View) bool {
@@ -147,7 +175,7 @@ func newSchema(lists []*List) (*schema, error) {
 		value := stringSet{types.NewStringList(types.DefaultTypeAdapter, l.Values), members}
 		s.fields = append(s.fields, Field{
 			Name: "lists." + l.Name, Type: cel.ListType(cel.StringType), Doc: l.Description,
-			read: func(*View) ref.Val { return value },
+			read: func(*View) ref.Val { return value }, constant: true,
 		})
 	}
 	for i, f := range s.fields {
@@ -202,8 +230,11 @@ func (s *schema) compile(env *cel.Env, r *Rule, lists []*List) (*Program, error)
 		return nil, errorAt(r.file, r.tree, "$.match", "match: "+err.Error())
 	}
 	p := &Program{Rule: r, match: program, Reads: s.reads(tree)}
+	p.alone = true
 	for _, name := range p.Reads {
-		p.PerDefinition = p.PerDefinition || s.fields[s.index[name]].perDefinition
+		f := s.fields[s.index[name]]
+		p.PerDefinition = p.PerDefinition || f.perDefinition
+		p.alone = p.alone && (f.perDefinition || f.constant)
 	}
 	p.Version = version(r, p.Reads, lists)
 	return p, nil

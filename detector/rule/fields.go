@@ -23,6 +23,8 @@ type Field struct {
 	read func(*View) ref.Val
 	// perDefinition says that the value belongs to the definition under judgement.
 	perDefinition bool
+	// constant says that the value is the same for every event.
+	constant bool
 }
 
 // Fields lists everything an expression can read, lists aside.
@@ -161,7 +163,7 @@ func callFields() []Field {
 }
 
 func definitionFields() []Field {
-	of := func(name, doc string, get func(*definition) string) Field {
+	of := func(name, doc string, get func(*Definition) string) Field {
 		f := textWhere("definition."+name, doc, func(v *View) bool { return v.definition != nil }, func(v *View) string { return get(v.definition) })
 		f.perDefinition = true
 		return f
@@ -182,11 +184,11 @@ func definitionFields() []Field {
 		return types.String(content.Normalize(v.string("definition.text")))
 	}
 	return []Field{
-		of("kind", "tool, prompt, resource, template or instructions.", func(d *definition) string { return d.kind }),
-		of("name", "The name, or the resource's URI.", func(d *definition) string { return d.name }),
-		of("title", "The title for people.", func(d *definition) string { return event.Text(event.Get(d.value, "title")) }),
-		of("description", "The description that the model reads.", func(d *definition) string { return d.description() }),
-		of("text", "Every string of the definition, names in its schemas included, one a line.", func(d *definition) string { return stringsOf(d.value, true) }),
+		of("kind", "tool, prompt, resource, template or instructions.", func(d *Definition) string { return d.kind }),
+		of("name", "The name, or the resource's URI.", func(d *Definition) string { return d.name }),
+		of("title", "The title for people.", func(d *Definition) string { return event.Text(event.Get(d.value, "title")) }),
+		of("description", "The description that the model reads.", func(d *Definition) string { return d.description() }),
+		of("text", "Every string of the definition, names in its schemas included, one a line.", func(d *Definition) string { return stringsOf(d.value, true) }),
 		normal,
 		flag("read_only", "The tool says that it changes nothing.", "readOnlyHint"),
 		flag("destructive", "The tool says that it may destroy.", "destructiveHint"),

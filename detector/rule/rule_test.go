@@ -142,11 +142,12 @@ func matches(t *testing.T, s *rule.Set, e *event.Event) []string {
 	view := s.NewView()
 	view.Reset(e, m)
 	var found []string
-	s.Programs[0].Match(view, func(kind, name, _ string) {
-		if kind != "" {
-			name = kind + ":" + name
+	s.Match(view, func(_ *rule.Program, d *rule.Definition) {
+		if d == nil {
+			found = append(found, "")
+		} else {
+			found = append(found, d.Kind()+":"+d.Name())
 		}
-		found = append(found, name)
 	})
 	return found
 }

@@ -18,7 +18,8 @@ type View struct {
 
 	event      *event.Event
 	message    event.Message
-	definition *definition
+	definition *Definition
+	verdicts   verdicts
 
 	// arguments of a paired request are parsed apart from the message.
 	argumentsParser fastjson.Parser
@@ -35,21 +36,6 @@ type slot struct {
 	filled bool
 }
 
-// definition is one of the tools, prompts, resources, templates or instructions that a
-// message defines.
-type definition struct {
-	kind, name string
-	value      *fastjson.Value
-}
-
-// description is what the model reads of a definition beside its name.
-func (d *definition) description() string {
-	if d.kind == "instructions" {
-		return event.Text(d.value)
-	}
-	return event.Text(event.Get(d.value, "description"))
-}
-
 // absentValue is what a variable resolves to where the event has no such value. CEL treats
 // an error as "not true", and lets the other side of || decide.
 func absentValue() *types.Err {
@@ -63,7 +49,7 @@ func (v *View) Reset(e *event.Event, m event.Message) {
 	clear(v.slots)
 }
 
-func (v *View) setDefinition(d *definition) {
+func (v *View) setDefinition(d *Definition) {
 	v.definition = d
 	for _, i := range v.schema.definitionSlots {
 		v.slots[i] = slot{}
@@ -162,35 +148,6 @@ func (v *View) text() string {
 	}
 	b.WriteString(v.event.Raw)
 	return strings.TrimSuffix(b.String(), "\n")
-}
-
-// definitions lists what the message defines.
-func (v *View) definitions() []definition {
-	result := v.message.Result
-	if result == nil {
-		return nil
-	}
-	var found []definition
-	for _, list := range [...]struct{ member, kind, name string }{
-		{"tools", "tool", "name"},
-		{"prompts", "prompt", "name"},
-		{"resources", "resource", "uri"},
-		{"resourceTemplates", "template", "uriTemplate"},
-	} {
-		members := event.Get(result, list.member)
-		if members == nil || members.Type() != fastjson.TypeArray {
-			continue
-		}
-		for _, d := range members.GetArray() {
-			if d.Type() == fastjson.TypeObject {
-				found = append(found, definition{list.kind, event.Text(event.Get(d, list.name)), d})
-			}
-		}
-	}
-	if instructions := event.Get(result, "instructions"); event.Text(instructions) != "" {
-		found = append(found, definition{"instructions", "instructions", instructions})
-	}
-	return found
 }
 
 // stringsOf is every string in a value, one a line, in order; names of members too, if wanted.
