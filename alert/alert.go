@@ -76,7 +76,7 @@ func New(o Options) (*Alerter, error) {
 	return &Alerter{o: o, metrics: newMetrics(o.Registry)}, nil
 }
 
-// Run works until ctx ends. It returns an error only where NATS refuses the stream or a
+// Run works until ctx ends. It returns an error only where NATS refuses a consumer or a
 // group cannot be joined.
 func (a *Alerter) Run(ctx context.Context) error {
 	connection, err := nats.Connect(a.o.NATS,
@@ -88,9 +88,7 @@ func (a *Alerter) Run(ctx context.Context) error {
 	if a.stream, err = jetstream.New(connection); err != nil {
 		return fmt.Errorf("opening JetStream: %w", err)
 	}
-	if err := a.ensureStream(ctx); err != nil {
-		return err
-	}
+	a.ensureStream(ctx)
 	group, ctx := errgroup.WithContext(ctx)
 	group.Go(func() error { return a.publishFindings(ctx) })
 	for i := range a.o.Webhooks {
@@ -99,27 +97,23 @@ func (a *Alerter) Run(ctx context.Context) error {
 	return group.Wait()
 }
 
-// ensureStream makes the stream, waiting for NATS as long as it takes.
-func (a *Alerter) ensureStream(ctx context.Context) error {
+// ensureStream makes the stream, waiting for NATS until ctx ends.
+func (a *Alerter) ensureStream(ctx context.Context) {
 	config := jetstream.StreamConfig{
 		Name: Stream, Description: "Findings of mcpwatch, for webhooks and subscribers",
 		Subjects: []string{Subject + ".>"}, Storage: jetstream.FileStorage, Replicas: max(a.o.Replicas, 1),
 		MaxAge: ledger, MaxBytes: maxStreamBytes, Discard: jetstream.DiscardOld, Duplicates: ledger,
 	}
-	for {
+	for ctx.Err() == nil {
 		attempt, cancel := context.WithTimeout(ctx, 5*time.Second)
 		_, err := a.stream.CreateOrUpdateStream(attempt, config)
 		cancel()
-		switch {
-		case err == nil:
-			return nil
-		case ctx.Err() != nil:
-			return nil
+		if err == nil {
+			return
 		}
 		a.retrying(fmt.Errorf("making the JetStream stream %s: %w", Stream, err))
 		select {
 		case <-ctx.Done():
-			return nil
 		case <-time.After(time.Second):
 		}
 	}

@@ -14,6 +14,7 @@ import (
 	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
 	"github.com/nats-io/nats.go/jetstream"
+	"github.com/rs/zerolog"
 	standardwebhooks "github.com/standard-webhooks/standard-webhooks/libraries/go"
 
 	"github.com/mcpwatch/mcpwatch/finding"
@@ -80,10 +81,10 @@ func (a *Alerter) deliver(ctx context.Context, w *Webhook) error {
 		AckPolicy: jetstream.AckExplicitPolicy, AckWait: 2 * deliveryTimeout,
 		MaxDeliver: -1, MaxAckPending: 4096, DeliverPolicy: jetstream.DeliverAllPolicy,
 	})
-	if err != nil {
-		if ctx.Err() != nil {
-			return nil
-		}
+	switch {
+	case ctx.Err() != nil:
+		return nil //nolint:nilerr // the error is that ctx ended
+	case err != nil:
 		return fmt.Errorf("making the JetStream consumer of webhook %s: %w", w.Name, err)
 	}
 	places := make(chan struct{}, deliveriesAtOnce)
@@ -124,11 +125,11 @@ func (a *Alerter) settle(ctx context.Context, w *Webhook, m jetstream.Msg) {
 	if err := w.post(ctx, &f, m.Data()); err != nil {
 		result = "failed"
 		settle = func() error { return m.NakWithDelay(retryDelay(meta.NumDelivered)) }
-		log := a.o.Log.Warn()
+		level := zerolog.WarnLevel
 		if time.Since(meta.Timestamp) > abandonAfter {
-			result, settle, log = "abandoned", m.Term, a.o.Log.Error()
+			result, settle, level = "abandoned", m.Term, zerolog.ErrorLevel
 		}
-		log.Err(err).Str("receiver", w.Name).Str("finding", f.ID).Uint64("attempt", meta.NumDelivered).Str("result", result).Msg("webhook delivery")
+		a.o.Log.WithLevel(level).Err(err).Str("receiver", w.Name).Str("finding", f.ID).Uint64("attempt", meta.NumDelivered).Str("result", result).Msg("webhook delivery")
 	}
 	if ctx.Err() != nil && result != "delivered" {
 		return // the stream gives it out again

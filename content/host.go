@@ -2,6 +2,7 @@ package content
 
 import (
 	"net/netip"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -34,12 +35,7 @@ func Hosts(s string) []string {
 }
 
 func contains(list []string, s string) bool {
-	for _, l := range list {
-		if l == s {
-			return true
-		}
-	}
-	return false
+	return slices.Contains(list, s)
 }
 
 func endsInScheme(s string) bool {
@@ -219,7 +215,7 @@ func address(host string) (netip.Addr, bool) {
 		}
 		v |= n
 	}
-	return ipv4(uint32(v)), true //nolint:gosec // every part is bounded above
+	return ipv4(uint32(v)), true
 }
 
 func number(s string) (uint64, bool) {

@@ -3,6 +3,7 @@ package storage
 import (
 	"fmt"
 	"math"
+	"slices"
 	"time"
 
 	"github.com/go-json-experiment/json"
@@ -73,10 +74,8 @@ func (d *eventDecoder) parse(e *event.Event) (parsedMessage, error) {
 
 // named is the name where the method is one of these.
 func (r *eventRow) named(methods ...string) string {
-	for _, m := range methods {
-		if r.parsed.method == m {
-			return r.parsed.name
-		}
+	if slices.Contains(methods, r.parsed.method) {
+		return r.parsed.name
 	}
 	return ""
 }

@@ -41,8 +41,11 @@ func NewSink(client *Client, k *kafka.Client, log zerolog.Logger, registry prome
 // where the schema is newer than this version or a group cannot be joined; for anything
 // else it waits.
 func (s *Sink) Run(ctx context.Context) error {
-	if err := s.migrate(ctx); err != nil || ctx.Err() != nil {
+	if err := s.migrate(ctx); err != nil {
 		return err
+	}
+	if ctx.Err() != nil {
+		return nil
 	}
 	eventColumns, findingColumns := eventColumns(), findingColumns()
 	s.events = groupcommit.New(groupcommit.Options[eventRow]{
@@ -83,22 +86,19 @@ func (s *Sink) Run(ctx context.Context) error {
 const migrateEvery = 2 * time.Second
 
 func (s *Sink) migrate(ctx context.Context) error {
-	for {
+	for ctx.Err() == nil {
 		err := s.client.Migrate(ctx)
-		if err == nil || ctx.Err() != nil {
-			return nil
-		}
-		if errors.Is(err, ErrNewerSchema) {
+		if err == nil || errors.Is(err, ErrNewerSchema) {
 			return err
 		}
 		s.metrics.failures.Inc()
 		s.log.Warn().Err(err).Msg("sink is waiting for ClickHouse")
 		select {
 		case <-ctx.Done():
-			return nil
 		case <-time.After(migrateEvery):
 		}
 	}
+	return nil
 }
 
 // A fetch waits this long for this much, so that quiet hours do not make tiny inserts.

@@ -2,7 +2,6 @@ package tap
 
 import (
 	"bytes"
-	"context"
 	"io"
 	"net/http"
 	"net/http/httptest"
@@ -31,7 +30,7 @@ type peer struct {
 
 func direct(b *testing.B) peer {
 	command, env := server(b, "echo")
-	cmd := exec.CommandContext(context.Background(), command[0])
+	cmd := exec.CommandContext(b.Context(), command[0])
 	cmd.Env = env
 	in, err1 := cmd.StdinPipe()
 	out, err2 := cmd.StdoutPipe()
@@ -78,8 +77,11 @@ func BenchmarkLatency(b *testing.B) {
 		size  int
 		pause time.Duration
 	}{
-		{"paced/200B", 200, time.Millisecond}, {"paced/4KiB", 4 << 10, time.Millisecond},
-		{"flood/200B", 200, 0}, {"flood/4KiB", 4 << 10, 0}, {"flood/64KiB", 64 << 10, 0},
+		{"paced/200B", 200, time.Millisecond},
+		{"paced/4KiB", 4 << 10, time.Millisecond},
+		{"flood/200B", 200, 0},
+		{"flood/4KiB", 4 << 10, 0},
+		{"flood/64KiB", 64 << 10, 0},
 	} {
 		b.Run(test.name, func(b *testing.B) {
 			size := test.size

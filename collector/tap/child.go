@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/exec"
 	"os/signal"
+	"slices"
 	"time"
 )
 
@@ -41,14 +42,14 @@ func start(ctx context.Context, o *Options) (*child, int, error) {
 	defer theirIn.Close()
 	out, theirOut, err := os.Pipe()
 	if err != nil {
-		in.Close()
+		_ = in.Close()
 		return nil, 1, fmt.Errorf("making the server's output: %w", err)
 	}
 	defer theirOut.Close()
 	cmd.Stdin, cmd.Stdout = theirIn, theirOut
 	if err := cmd.Start(); err != nil {
-		in.Close()
-		out.Close()
+		_ = in.Close()
+		_ = out.Close()
 		return nil, startCode(err), fmt.Errorf("starting the server: %w", err)
 	}
 	return &child{cmd: cmd, stdin: in, stdout: out}, 0, nil
@@ -106,12 +107,7 @@ func (s *signals) stop() {
 func (s *signals) discard() { signal.Stop(s.ch) }
 
 func isOneOf(sig os.Signal, list []os.Signal) bool {
-	for _, s := range list {
-		if s == sig {
-			return true
-		}
-	}
-	return false
+	return slices.Contains(list, sig)
 }
 
 func isAny(err error, targets ...error) bool {

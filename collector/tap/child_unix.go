@@ -63,8 +63,8 @@ func readNow(f *os.File, buf []byte) (n int, err error) {
 	switch {
 	case err != nil:
 		return 0, err
-	case readErr != nil: // EAGAIN: the pipe is empty
-		return 0, nil
+	case readErr != nil:
+		return 0, nil //nolint:nilerr // EAGAIN: the pipe is empty
 	case n == 0:
 		return 0, io.EOF
 	}

@@ -40,8 +40,10 @@ func TestGapsMergeOnlyWhereTheyTouch(t *testing.T) {
 	gs.add(gap{reason: GapDamaged, instance: "B", bytes: 7})
 	gs.add(gap{reason: GapDamaged, instance: "B", bytes: 8})
 	want := gaps{
-		{GapDisk, "A", 5, 10, 6, 51}, {GapDisk, "A", 20, 21, 2, 2},
-		{GapSpoolFull, "A", 22, 22, 1, 2}, {GapDamaged, "B", 0, 0, 0, 15},
+		{GapDisk, "A", 5, 10, 6, 51},
+		{GapDisk, "A", 20, 21, 2, 2},
+		{GapSpoolFull, "A", 22, 22, 1, 2},
+		{GapDamaged, "B", 0, 0, 0, 15},
 	}
 	if len(gs) != len(want) {
 		t.Fatalf("%v, want %v", gs, want)

@@ -70,7 +70,7 @@ func play(mode string) int {
 		fmt.Printf("eof after %d", n)
 		return 7
 	case "stderr":
-		os.Stderr.WriteString("to stderr \x00\xff no newline")
+		_, _ = os.Stderr.WriteString("to stderr \x00\xff no newline")
 		return 0
 	case "yes":
 		for {
@@ -265,7 +265,7 @@ func startRun(t testing.TB, o Options) *run {
 		t.Fatal(err)
 	}
 	o.Stdin, o.Stdout = stdin, stdout
-	ctx, cancel := context.WithCancel(context.Background())
+	ctx, cancel := context.WithCancel(t.Context())
 	r := &run{t: t, in: in, out: out, counters: o.Counters, result: make(chan result, 1), cancel: cancel}
 	go func() {
 		code, err := Run(ctx, o)

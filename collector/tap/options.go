@@ -119,8 +119,11 @@ func (o *Options) validate() error {
 	require(len(o.Command) > 0 && o.Command[0] != "", "Command is empty")
 	require(o.Stdin != nil && o.Stdout != nil, "Stdin and Stdout must be set")
 	for _, f := range []struct{ name, value string }{
-		{"Agent.ID", o.Agent.ID}, {"Agent.Name", o.Agent.Name}, {"Agent.Version", o.Agent.Version},
-		{"Agent.Host", o.Agent.Host}, {"Agent.User", o.Agent.User},
+		{"Agent.ID", o.Agent.ID},
+		{"Agent.Name", o.Agent.Name},
+		{"Agent.Version", o.Agent.Version},
+		{"Agent.Host", o.Agent.Host},
+		{"Agent.User", o.Agent.User},
 	} {
 		require(len(f.value) <= maxName && utf8.ValidString(f.value), "%s must be at most %d bytes of UTF-8", f.name, maxName)
 	}

@@ -35,7 +35,7 @@ func (p *pump) run() error {
 			return p.rest(buf)
 		}
 		if err != nil {
-			return nil
+			return nil //nolint:nilerr // however src ended, it has ended
 		}
 	}
 }

@@ -81,16 +81,16 @@ func connect(c *child, o *Options, w *watch) *connection {
 		defer close(conn.in)
 		p := pump{way: toServer, src: o.Stdin, dst: c.stdin, queue: w.queue, counters: w.counters, now: o.Now}
 		if p.run() != nil {
-			o.Stdin.Close() // the agent's next write fails as it would without us
+			_ = o.Stdin.Close() // the agent's next write fails as it would without us
 		}
-		c.stdin.Close()
+		_ = c.stdin.Close()
 	}()
 	go func() {
 		defer close(conn.out)
 		p := pump{way: toClient, src: c.stdout, dst: o.Stdout, queue: w.queue, counters: w.counters, now: o.Now}
 		_ = p.run() // an agent that no longer reads: the server's next write fails
-		c.stdout.Close()
-		o.Stdout.Close()
+		_ = c.stdout.Close()
+		_ = o.Stdout.Close()
 	}()
 	return conn
 }
@@ -101,7 +101,7 @@ func (c *connection) abandon() { c.once.Do(func() { close(c.abandoned) }) }
 // finish ends the pumps after the server's end. What the server wrote is passed on for as
 // long as the agent takes to read it; what the agent still writes has no reader.
 func (c *connection) finish() {
-	c.child.stdin.Close()
+	_ = c.child.stdin.Close()
 	past := time.Unix(1, 0)
 	wakeable := c.options.Stdin.SetReadDeadline(past) == nil
 	if c.child.stdout.SetReadDeadline(past) != nil {

@@ -2,7 +2,6 @@ package tap
 
 import (
 	"bytes"
-	"context"
 	"errors"
 	"io"
 	"os"
@@ -235,7 +234,7 @@ func TestSpoolThatCannotBeMade(t *testing.T) {
 }
 
 func TestOptionsReportEveryProblem(t *testing.T) {
-	code, err := Run(context.Background(), Options{})
+	code, err := Run(t.Context(), Options{})
 	if code != usage || err == nil {
 		t.Fatalf("code %d, error %v", code, err)
 	}
@@ -249,7 +248,7 @@ func TestOptionsReportEveryProblem(t *testing.T) {
 	}
 	o := options(t, "exit", "0")
 	o.NewInstance = func() string { return "../escape" }
-	if code, err := Run(context.Background(), o); code != usage || err == nil {
+	if code, err := Run(t.Context(), o); code != usage || err == nil {
 		t.Errorf("a path as instance: code %d, error %v", code, err)
 	}
 }

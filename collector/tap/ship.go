@@ -157,7 +157,7 @@ func (s *shipper) failure(o outcome) time.Duration {
 }
 
 // jitter spreads a wait over its upper half, so that taps don't come back all at once.
-func jitter(d time.Duration) time.Duration { return d/2 + rand.N(d/2+1) }
+func jitter(d time.Duration) time.Duration { return d/2 + rand.N(d/2+1) } //nolint:gosec // it spreads load and guards nothing
 
 // pause waits, less long if hurry or stop is closed. It fails if ctx is done.
 func pause(ctx context.Context, d time.Duration, hurry, stop <-chan struct{}) error {

@@ -20,7 +20,7 @@ const ping = `{"jsonrpc":"2.0","method":"notifications/ping"}` + "\n"
 // TestShipping runs a tap against a collector that fails first, and wants every event
 // shipped once in the end.
 func TestShipping(t *testing.T) {
-	failFirst := func(n int, a answer) func(post) answer {
+	failFirst := func(n int, a answer) func(p post) answer {
 		return func(p post) answer {
 			if p.n <= n {
 				return a
@@ -159,7 +159,7 @@ func TestTooLargeBatchesAreHalved(t *testing.T) {
 
 func TestRefusedEventsAreCountedAndNotRetried(t *testing.T) {
 	c := newCollector(t)
-	c.answer = func(p post) answer {
+	c.answer = func(post) answer {
 		return answer{status: 202, body: `{"accepted":0,"refused":[{"index":0,"field":"message","reason":"no good"}]}`}
 	}
 	o := options(t, "echo")
@@ -234,7 +234,7 @@ func TestSpoolsOfTheDeadAreShippedOldestFirstByOneTap(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "spool")
 	const dead, each = 8, 5
 	for i := range dead {
-		s := testStore(t, dir, fmt.Sprintf("D%d", i), 1000, 1<<20)
+		s := testStore(dir, fmt.Sprintf("D%d", i), 1000, 1<<20)
 		fill(t, s, 1, each, 100)
 		abandon(s)
 	}
@@ -262,7 +262,7 @@ func TestSpoolsOfTheDeadAreShippedOldestFirstByOneTap(t *testing.T) {
 		}
 	}
 	// A spool that was shipped to its end as both taps ended is left to be removed by the next.
-	s := testStore(t, dir, "T3", 1000, 1<<20)
+	s := testStore(dir, "T3", 1000, 1<<20)
 	if spools, err := s.adopt(); err != nil || len(spools) > 0 && len(take(t, s, spools[0], batchBytes)) > 0 {
 		t.Errorf("unshipped: %v (%v)", spools, err)
 	}
@@ -320,8 +320,8 @@ func TestRetryAfter(t *testing.T) {
 func TestBackoff(t *testing.T) {
 	s := shipper{retryMin: 100 * time.Millisecond, retryMax: 10 * time.Second, retrySlow: 30 * time.Second, counters: new(Counters)}
 	bad := errors.New("bad")
-	for _, most := range []time.Duration{100, 200, 400, 800, 1600, 3200, 6400, 10000, 10000} {
-		most *= time.Millisecond
+	for _, ms := range []int{100, 200, 400, 800, 1600, 3200, 6400, 10000, 10000} {
+		most := time.Duration(ms) * time.Millisecond
 		if got := s.failure(outcome{verdict: later, err: bad}); got < most/2 || got > most {
 			t.Errorf("attempt %d waits %v, want %v to %v", s.failed, got, most/2, most)
 		}

@@ -86,7 +86,7 @@ func FuzzSplit(f *testing.F) {
 			text = append(bytes.Repeat([]byte{'p'}, padding), text...)
 		}
 		var want [][]byte
-		for _, l := range bytes.Split(text, []byte("\n")) {
+		for l := range bytes.SplitSeq(text, []byte("\n")) {
 			if len(l) <= maxEvent {
 				l = bytes.TrimSuffix(l, []byte("\r"))
 			}

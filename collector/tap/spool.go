@@ -72,7 +72,7 @@ func (s *spool) create() error {
 			return fmt.Errorf("making the spool's lock: %w", err)
 		}
 		if err := flock(f, true); err != nil {
-			f.Close()
+			_ = f.Close()
 			return fmt.Errorf("locking the spool %s: %w", s.instance, err)
 		}
 		ours, err1 := f.Stat()
@@ -81,7 +81,7 @@ func (s *spool) create() error {
 			s.lock = f
 			return nil
 		}
-		f.Close()
+		_ = f.Close()
 	}
 	return fmt.Errorf("making the spool %s: it was removed again and again", s.instance)
 }
@@ -166,7 +166,7 @@ func (s *spool) begin() error {
 
 func (s *spool) closeFile() {
 	if s.file != nil {
-		s.file.Close()
+		_ = s.file.Close()
 		s.file = nil
 	}
 }
@@ -294,7 +294,7 @@ func readRecord(line []byte) (r record) {
 func (s *spool) forget() {
 	s.closeFile()
 	if s.lock != nil {
-		s.lock.Close()
+		_ = s.lock.Close()
 		s.lock = nil
 	}
 }
@@ -314,7 +314,7 @@ func (s *spool) remove(lock *os.File) error {
 			errs = append(errs, err)
 		}
 	}
-	lock.Close()
+	_ = lock.Close()
 	if err := os.Remove(s.dir); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		errs = append(errs, err)
 	}

@@ -29,7 +29,7 @@ func makeRecord(t testing.TB, instance string, n uint64, padding int) []byte {
 	return append(b, '\n')
 }
 
-func testStore(t testing.TB, dir, instance string, segmentBytes, spoolBytes int64) *store {
+func testStore(dir, instance string, segmentBytes, spoolBytes int64) *store {
 	o := Options{SpoolDir: dir, SegmentBytes: segmentBytes, SpoolBytes: spoolBytes}
 	return newStore(&o, instance, new(Counters), func() {})
 }
@@ -94,7 +94,7 @@ func files(t testing.TB, dir string) (names []string) {
 
 func TestSpoolKeepsOrderAcrossSegments(t *testing.T) {
 	dir := t.TempDir()
-	s := testStore(t, dir, "A", 2000, 1<<20)
+	s := testStore(dir, "A", 2000, 1<<20)
 	fill(t, s, 1, 30, 100)
 	if n := len(files(t, dir)); n < 5 {
 		t.Errorf("%d files, want several segments", n)
@@ -115,7 +115,7 @@ func TestSpoolKeepsOrderAcrossSegments(t *testing.T) {
 
 func TestSpoolModes(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "spool")
-	s := testStore(t, dir, "A", 2000, 1<<20)
+	s := testStore(dir, "A", 2000, 1<<20)
 	fill(t, s, 1, 20, 100)
 	b, _ := s.next(s.own, make([]byte, batchBytes+1), 300)
 	s.commit(b)
@@ -134,7 +134,7 @@ func TestSpoolModes(t *testing.T) {
 }
 
 func TestSpoolOverItsBoundDropsTheOldest(t *testing.T) {
-	s := testStore(t, t.TempDir(), "A", 2000, 6000)
+	s := testStore(t.TempDir(), "A", 2000, 6000)
 	defer abandon(s)
 	fill(t, s, 1, 100, 100)
 	if n := s.own.bytes(); n > 6000 {
@@ -153,11 +153,11 @@ func TestSpoolOverItsBoundDropsTheOldest(t *testing.T) {
 func TestBoundCoversAdoptedSpools(t *testing.T) {
 	dir := t.TempDir()
 	for _, name := range []string{"A", "B"} {
-		s := testStore(t, dir, name, 2000, 1<<20)
+		s := testStore(dir, name, 2000, 1<<20)
 		fill(t, s, 1, 15, 100)
 		abandon(s)
 	}
-	s := testStore(t, dir, "C", 2000, 6000)
+	s := testStore(dir, "C", 2000, 6000)
 	defer abandon(s)
 	fill(t, s, 1, 5, 100)
 	spools, err := s.adopt()
@@ -180,7 +180,7 @@ func TestBoundCoversAdoptedSpools(t *testing.T) {
 }
 
 func TestBatchInFlightWhileItsSegmentIsDropped(t *testing.T) {
-	s := testStore(t, t.TempDir(), "A", 1000, 2000)
+	s := testStore(t.TempDir(), "A", 1000, 2000)
 	defer abandon(s)
 	fill(t, s, 1, 2, 100)
 	b, err := s.next(s.own, make([]byte, batchBytes+1), batchBytes)
@@ -199,7 +199,7 @@ func TestBatchInFlightWhileItsSegmentIsDropped(t *testing.T) {
 
 func TestAdoptionGoesOnWhereTheDeadTapWas(t *testing.T) {
 	dir := t.TempDir()
-	a := testStore(t, dir, "A", 1000, 1<<20)
+	a := testStore(dir, "A", 1000, 1<<20)
 	fill(t, a, 1, 20, 100)
 	b, err := a.next(a.own, make([]byte, batchBytes+1), 600)
 	if err != nil {
@@ -219,7 +219,7 @@ func TestAdoptionGoesOnWhereTheDeadTapWas(t *testing.T) {
 	f.Close()
 	abandon(a)
 
-	s := testStore(t, dir, "B", 1000, 1<<20)
+	s := testStore(dir, "B", 1000, 1<<20)
 	spools, err := s.adopt()
 	if err != nil || len(spools) != 1 {
 		t.Fatalf("%d spools adopted: %v", len(spools), err)
@@ -261,11 +261,11 @@ func TestDamagedSpools(t *testing.T) {
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			dir := t.TempDir()
-			a := testStore(t, dir, "A", 900, 1<<20)
+			a := testStore(dir, "A", 900, 1<<20)
 			fill(t, a, 1, 9, 150) // three a segment
 			abandon(a)
 			test.damage(t, filepath.Join(dir, "A"))
-			s := testStore(t, dir, "B", 900, 1<<30)
+			s := testStore(dir, "B", 900, 1<<30)
 			spools, err := s.adopt()
 			if err != nil || len(spools) != 1 {
 				t.Fatalf("%d spools adopted: %v", len(spools), err)
@@ -287,7 +287,7 @@ func write(t *testing.T, name string, data []byte) {
 
 func TestSpoolRemovedUnderALivingTap(t *testing.T) {
 	dir := t.TempDir()
-	s := testStore(t, dir, "A", 1000, 1<<20)
+	s := testStore(dir, "A", 1000, 1<<20)
 	defer abandon(s)
 	fill(t, s, 1, 3, 100)
 	if err := os.RemoveAll(filepath.Join(dir, "A")); err != nil {
@@ -307,7 +307,7 @@ func TestSpoolRemovedUnderALivingTap(t *testing.T) {
 // at every moment of it never take or lose an event of a tap that lives.
 func TestNobodyAdoptsTheLiving(t *testing.T) {
 	dir := t.TempDir()
-	looker := testStore(t, dir, "ZZ", 1000, 1<<20)
+	looker := testStore(dir, "ZZ", 1000, 1<<20)
 	stop := make(chan struct{})
 	var looking sync.WaitGroup
 	looking.Go(func() {
@@ -323,7 +323,7 @@ func TestNobodyAdoptsTheLiving(t *testing.T) {
 	for i := range 4 {
 		living.Go(func() {
 			for j := range 50 {
-				s := testStore(t, dir, fmt.Sprintf("L%dx%d", i, j), 1000, 1<<20)
+				s := testStore(dir, fmt.Sprintf("L%dx%d", i, j), 1000, 1<<20)
 				if err := s.append(makeRecord(t, s.own.instance, 1, 10)); err != nil {
 					t.Error(err)
 					return

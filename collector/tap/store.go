@@ -289,11 +289,11 @@ func (s *store) deadLocked(sp *spool) (bool, error) {
 		return false, fmt.Errorf("opening the lock of spool %s: %w", sp.instance, err)
 	}
 	if err := flock(lock, false); err != nil {
-		lock.Close()
-		return false, nil // alive
+		_ = lock.Close()
+		return false, nil //nolint:nilerr // it is held: the tap is alive
 	}
 	if err := sp.load(); err != nil {
-		lock.Close()
+		_ = lock.Close()
 		return false, err
 	}
 	if len(sp.segments) == 0 {

@@ -138,8 +138,7 @@ func decode(file string, data []byte, into any) (*ast.File, error) {
 }
 
 func yamlError(file string, err error) error {
-	var located yaml.Error
-	if errors.As(err, &located) {
+	if located, ok := errors.AsType[yaml.Error](err); ok {
 		e := &Error{File: file, Reason: located.GetMessage()}
 		if t := located.GetToken(); t != nil && t.Position != nil {
 			e.Line, e.Column = t.Position.Line, t.Position.Column

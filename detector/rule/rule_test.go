@@ -233,7 +233,7 @@ func TestBothErasReadAlike(t *testing.T) {
 }
 
 func TestVersionChangesWithWhatDecides(t *testing.T) {
-	versionOf := func(text string, list string) string {
+	versionOf := func(text, list string) string {
 		s, err := rule.Load(folder(map[string]string{"r.yaml": text, "lists/l.yaml": list}))
 		if err != nil {
 			t.Fatal(err)

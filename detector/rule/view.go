@@ -39,7 +39,7 @@ type slot struct {
 // absentValue is what a variable resolves to where the event has no such value. CEL treats
 // an error as "not true", and lets the other side of || decide.
 func absentValue() *types.Err {
-	return types.NewErr("absent").(*types.Err) //nolint:errcheck,forcetypeassert // NewErr returns no other type
+	return types.NewErr("absent").(*types.Err)
 }
 
 // Reset makes the view show another event. The message was parsed from the event's.
