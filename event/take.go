@@ -15,16 +15,29 @@ type Shipment struct {
 	Ordinal int
 }
 
-// Take accepts a shipped event and expands it: the event comes first, then its children.
-// A message that is no JSON is kept as Raw text and marked, never lost.
+// maxTaken bounds what one shipment becomes, itself included.
+const maxTaken = 2 * maxChildren
+
+// Take accepts a shipped event and expands it and what it was expanded into: the event
+// comes first, then its children, then theirs (a result within a batch may hold requests
+// of the server). A message that is no JSON is kept as Raw text and marked, never lost.
 func (p *Parser) Take(s Shipment) []Event {
 	e := s.Event
 	e.Accept(s.Origin, s.Received, s.Raw, s.Ordinal)
-	m, err := p.Parse(e.Message)
-	if err != nil {
-		e.Raw, e.Message = string(e.Message), nil
-		e.Mark("not_json")
+	taken := []Event{e}
+	for i := 0; i < len(taken); i++ {
+		parent := &taken[i]
+		m, err := p.Parse(parent.Message)
+		if err != nil {
+			parent.Raw, parent.Message = string(parent.Message), nil
+			parent.Mark("not_json")
+		}
+		children := Expand(parent, &m)
+		if room := maxTaken - len(taken); len(children) > room {
+			children = children[:room]
+			parent.Mark("children_dropped")
+		}
+		taken = append(taken, children...)
 	}
-	children := Expand(&e, &m)
-	return append([]Event{e}, children...)
+	return taken
 }
