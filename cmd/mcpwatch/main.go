@@ -29,7 +29,7 @@ const (
 // from the configuration file.
 type cli struct {
 	Config  string           `help:"Configuration file (YAML). A flag stands under its command, or at the top for all." type:"path" placeholder:"FILE"`
-	Version kong.VersionFlag `help:"Print the version and exit."`
+	Version kong.VersionFlag `help:"Print the version and exit." env:"-"`
 
 	Up        upCommand        `cmd:"" help:"Run everything on this machine: Kafka, ClickHouse, NATS, collector, detector, sink, alert."`
 	Collector collectorCommand `cmd:"" help:"Take events in over HTTP and write them to Kafka."`
