@@ -9,7 +9,8 @@
 //     Retry-After. Sending a request again is always safe, since an event's id stays the same.
 //   - Tenant and source come from the credential, never from the body.
 //
-// Memory is bounded by Options.Requests times Options.BodyBytes.
+// Memory is bounded by a few times Options.Requests times Options.BodyBytes: a request whose
+// events grow beyond that, since each lifted message repeats its event's context, gets 413.
 package collector
 
 import (
@@ -153,7 +154,7 @@ func answer(w http.ResponseWriter, code int, body any) {
 	w.Header().Set("Content-Type", "application/json")
 	w.Header().Set("X-Content-Type-Options", "nosniff")
 	w.WriteHeader(code)
-	_, _ = w.Write(append(data, '\n'))
+	_, _ = w.Write(append(data, '\n')) //nolint:gosec // it is JSON and says so
 }
 
 type metrics struct {

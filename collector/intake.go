@@ -96,6 +96,12 @@ func (c *Collector) take(r *http.Request) (Receipt, error) {
 		if err := b.add(i, line); err != nil {
 			return Receipt{}, err
 		}
+		if most := expansion * c.o.BodyBytes; b.bytes > most {
+			return Receipt{}, &failure{
+				code:   http.StatusRequestEntityTooLarge,
+				reason: fmt.Sprintf("the events and what is lifted from them are over %d bytes; send smaller batches", most),
+			}
+		}
 	}
 	if err := c.write(r.Context(), &b); err != nil {
 		return Receipt{}, err
@@ -145,6 +151,10 @@ func (c *Collector) unavailable(err error) error {
 	return &failure{code: http.StatusServiceUnavailable, reason: "Kafka did not acknowledge; send it again", retryAfter: 2 * time.Second}
 }
 
+// expansion is how many times a body's bound its events may weigh together. One event
+// alone, with its most lifted messages, stays below.
+const expansion = 4
+
 // batch is one request on its way to Kafka.
 type batch struct {
 	origin   event.Origin
@@ -155,6 +165,7 @@ type batch struct {
 	repeats map[string]int // equal lines without an id so far
 
 	records     []kafka.Record
+	bytes       int64 // of the records' values
 	deadLetters []kafka.Record
 	receipt     Receipt
 }
@@ -179,6 +190,7 @@ func (b *batch) add(index int, l line) error {
 		if err != nil {
 			return err
 		}
+		b.bytes += int64(len(value))
 		b.records = append(b.records, kafka.Record{Key: kafka.Key(taken[i].Tenant, taken[i].Actor), Value: value})
 	}
 	b.receipt.Accepted++
@@ -187,8 +199,7 @@ func (b *batch) add(index int, l line) error {
 
 func (b *batch) refuse(index int, data []byte, err error) {
 	refusal := Refusal{Index: index, Reason: err.Error()}
-	var field *event.FieldError
-	if errors.As(err, &field) {
+	if field, ok := errors.AsType[*event.FieldError](err); ok {
 		refusal.Field, refusal.Reason = field.Field, field.Reason
 	}
 	b.receipt.Refused = append(b.receipt.Refused, refusal)

@@ -86,10 +86,13 @@ var errNull = errors.New("is a JSON null, which does not fit")
 
 func unmarshal(data []byte, e *Event) error {
 	*e = Event{}
+	if err := json.Unmarshal(data, e, jsontext.AllowDuplicateNames(true)); err != nil {
+		return err
+	}
 	if jsontext.Value(data).Kind() == 'n' {
 		return errNull
 	}
-	return json.Unmarshal(data, e, jsontext.AllowDuplicateNames(true))
+	return nil
 }
 
 const replacement = "\uFFFD"
@@ -146,8 +149,7 @@ func depth(data []byte) int {
 
 // fieldError turns the decoder's error into one that names the field as a user wrote it.
 func fieldError(err error) *FieldError {
-	var semantic *json.SemanticError
-	if errors.As(err, &semantic) {
+	if semantic, ok := errors.AsType[*json.SemanticError](err); ok {
 		reason := "has the wrong type"
 		if semantic.GoType != nil {
 			reason = fmt.Sprintf("is a JSON %s, which does not fit", kindName(semantic.JSONKind))
@@ -157,8 +159,7 @@ func fieldError(err error) *FieldError {
 		}
 		return &FieldError{Field: dotted(semantic.JSONPointer), Reason: reason}
 	}
-	var syntactic *jsontext.SyntacticError
-	if errors.As(err, &syntactic) {
+	if syntactic, ok := errors.AsType[*jsontext.SyntacticError](err); ok {
 		reason := fmt.Sprintf("is not JSON at byte %d", syntactic.ByteOffset)
 		if syntactic.Err != nil {
 			reason += ": " + Printable(syntactic.Err.Error())
@@ -190,8 +191,9 @@ func kindName(k jsontext.Kind) string {
 		return "boolean"
 	case 'n':
 		return "null"
+	default:
+		return "value"
 	}
-	return "value"
 }
 
 // bound cuts what is longer than it may be and marks it.
@@ -210,18 +212,33 @@ func (e *Event) bound() error {
 		value *string
 		most  int
 	}{
-		{"parent", &e.Parent, maxName}, {"tenant", &e.Tenant, maxName}, {"actor", &e.Actor, maxActor},
-		{"session", &e.Session, maxName}, {"trace", &e.Trace, maxName}, {"transport", &e.Transport, maxName},
-		{"agent.id", &e.Agent.ID, maxName}, {"agent.name", &e.Agent.Name, maxName}, {"agent.version", &e.Agent.Version, maxName},
-		{"agent.host", &e.Agent.Host, maxName}, {"agent.user", &e.Agent.User, maxName},
-		{"server.id", &e.Server.ID, maxName}, {"server.name", &e.Server.Name, maxName}, {"server.version", &e.Server.Version, maxName},
-		{"server.url", &e.Server.URL, maxText}, {"server.command", &e.Server.Command, maxText},
-		{"principal.subject", &e.Principal.Subject, maxName}, {"principal.issuer", &e.Principal.Issuer, maxName},
-		{"principal.client_id", &e.Principal.ClientID, maxName}, {"principal.audience", &e.Principal.Audience, maxName},
+		{"parent", &e.Parent, maxName},
+		{"tenant", &e.Tenant, maxName},
+		{"actor", &e.Actor, maxActor},
+		{"session", &e.Session, maxName},
+		{"trace", &e.Trace, maxName},
+		{"transport", &e.Transport, maxName},
+		{"agent.id", &e.Agent.ID, maxName},
+		{"agent.name", &e.Agent.Name, maxName},
+		{"agent.version", &e.Agent.Version, maxName},
+		{"agent.host", &e.Agent.Host, maxName},
+		{"agent.user", &e.Agent.User, maxName},
+		{"server.id", &e.Server.ID, maxName},
+		{"server.name", &e.Server.Name, maxName},
+		{"server.version", &e.Server.Version, maxName},
+		{"server.url", &e.Server.URL, maxText},
+		{"server.command", &e.Server.Command, maxText},
+		{"principal.subject", &e.Principal.Subject, maxName},
+		{"principal.issuer", &e.Principal.Issuer, maxName},
+		{"principal.client_id", &e.Principal.ClientID, maxName},
+		{"principal.audience", &e.Principal.Audience, maxName},
 		{"principal.token", &e.Principal.Token, maxName},
-		{"http.method", &e.HTTP.Method, maxName}, {"http.client_ip", &e.HTTP.ClientIP, maxName},
-		{"source.format", &e.Source.Format, maxName}, {"source.name", &e.Source.Name, maxName},
-		{"source.collector", &e.Source.Collector, maxName}, {"source.instance", &e.Source.Instance, maxName},
+		{"http.method", &e.HTTP.Method, maxName},
+		{"http.client_ip", &e.HTTP.ClientIP, maxName},
+		{"source.format", &e.Source.Format, maxName},
+		{"source.name", &e.Source.Name, maxName},
+		{"source.collector", &e.Source.Collector, maxName},
+		{"source.instance", &e.Source.Instance, maxName},
 	} {
 		if len(*f.value) > f.most {
 			*f.value = cut(*f.value, f.most)

@@ -10,6 +10,7 @@
 package event
 
 import (
+	"slices"
 	"time"
 
 	"github.com/go-json-experiment/json/jsontext"
@@ -174,20 +175,12 @@ type Request struct {
 
 // Mark adds a mark once.
 func (e *Event) Mark(mark string) {
-	for _, m := range e.Marks {
-		if m == mark {
-			return
-		}
+	if !e.HasMark(mark) {
+		e.Marks = append(e.Marks, mark)
 	}
-	e.Marks = append(e.Marks, mark)
 }
 
 // HasMark reports whether the event bears a mark.
 func (e *Event) HasMark(mark string) bool {
-	for _, m := range e.Marks {
-		if m == mark {
-			return true
-		}
-	}
-	return false
+	return slices.Contains(e.Marks, mark)
 }

@@ -2,6 +2,8 @@ package event
 
 import (
 	"bytes"
+	"strconv"
+	"strings"
 
 	"github.com/go-json-experiment/json/jsontext"
 	"github.com/valyala/fastjson"
@@ -13,6 +15,10 @@ const maxRequestArguments = 64 * 1024
 // the pairer remembers requests by (tenant, source, connection or session, requester's
 // direction, id with its JSON type). It holds at most a fixed number of open requests and
 // forgets the oldest first. It belongs to one goroutine.
+//
+// Clients of the TypeScript SDK read the id of an answer by Number(), so they take "3" for
+// the answer to 3. Where no request "3" is open it is paired so and marked, lest a server
+// hide its answers; 3 stays open for the answer that stricter clients wait for.
 type Pairer struct {
 	open map[pairKey]openRequest
 	// order holds what was remembered by age; entries that are no longer open are skipped.
@@ -62,11 +68,16 @@ func (p *Pairer) Pair(e *Event, m *Message) {
 			return
 		}
 		opened, ok := p.open[key]
-		if !ok {
-			e.Mark("unpaired:no_request")
-			return
+		if ok {
+			delete(p.open, key)
+		} else {
+			key.id = asNumber(key.id)
+			if opened, ok = p.open[key]; !ok {
+				e.Mark("unpaired:no_request")
+				return
+			}
+			e.Mark("answered_by_text_id")
 		}
-		delete(p.open, key)
 		request := opened.request
 		e.Request = &request
 		if request.Arguments == nil && (request.Method == "tools/call" || request.Method == "prompts/get") {
@@ -114,6 +125,25 @@ func keyOf(e *Event, id string, requester Direction) (pairKey, bool) {
 		return pairKey{}, false
 	}
 	return pairKey{e.Tenant, e.Source.Name, connection, requester, id}, true
+}
+
+// asNumber is the id that JavaScript's Number makes of a text id, "" where it makes none.
+func asNumber(id string) string {
+	quoted, err := jsontext.AppendUnquote(nil, id)
+	if err != nil {
+		return "" // a number
+	}
+	text := strings.TrimSpace(string(quoted))
+	if text == "" {
+		return "0"
+	}
+	if f, err := strconv.ParseFloat(text, 64); err == nil {
+		return integer(strconv.FormatFloat(f, 'g', -1, 64))
+	}
+	if n, err := strconv.ParseInt(text, 0, 64); err == nil { // 0x3
+		return strconv.FormatInt(n, 10)
+	}
+	return ""
 }
 
 func requestOf(e *Event, m *Message) Request {

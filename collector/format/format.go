@@ -79,7 +79,7 @@ func Detect(record []byte) (Format, error) {
 	switch {
 	case isMessage(root):
 		return JSONRPC, nil
-	case has("message"), has("raw") && has("direction"):
+	case has("message") && !isText("message"), has("raw") && has("direction"): // a text is some log's message
 		if isText("server") || isText("source") || isText("agent") {
 			return JSONRPC, nil // somebody else's envelope: ours holds objects there
 		}

@@ -162,9 +162,10 @@ func (c *Client) partitions(ctx context.Context, topics []Topic) (map[string]int
 	return counts, nil
 }
 
-// Ready reports whether the brokers answer and know the topic.
+// Ready reports whether a broker answers for the topic. It asks for an offset: kafka-go
+// may answer a question for metadata itself, from what it knew when the broker was there.
 func (c *Client) Ready(ctx context.Context, topic string) error {
-	_, err := c.partitions(ctx, []Topic{{Name: topic}})
+	_, err := c.first(ctx, topic, 0)
 	return err
 }
 
