@@ -59,10 +59,11 @@ func (g *Engine) Counts() Counts {
 
 // Process decides on one event and returns what it finds: on the event in the order of the
 // rules' ids, then on each definition in it.
-// An event whose id it knows changes nothing. A response is paired with its request on
+// An event whose id it knows of the same tenant and source changes nothing: an id is the
+// source's word, and one source cannot pass for another. A response is paired with its request on
 // the way, unless its source has done so.
 func (g *Engine) Process(e *event.Event) []finding.Finding {
-	if !g.events.Add(e.Tenant + "\x00" + e.ID) {
+	if !g.events.Add(e.Tenant + "\x00" + e.Source.Name + "\x00" + e.ID) {
 		g.counts.Repeats++
 		return nil
 	}

@@ -72,11 +72,11 @@ func lines() []line {
 			deny: []string{"github.com/segmentio/kafka-go"},
 		},
 		{
-			name: "clickhouse", except: []string{"storage"}, exceptTestsIn: []string{"internal/embedded"},
+			name: "clickhouse", except: []string{"storage"}, exceptTestsIn: []string{"internal/embedded", "cmd/mcpwatch"},
 			deny: []string{"github.com/ClickHouse/clickhouse-go"},
 		},
 		{
-			name: "nats", except: []string{"alert"}, exceptTestsIn: []string{"internal/embedded"},
+			name: "nats", except: []string{"alert"}, exceptTestsIn: []string{"internal/embedded", "cmd/mcpwatch"},
 			deny: []string{"github.com/nats-io/nats.go"},
 		},
 		{
@@ -273,6 +273,7 @@ func TestImportGraphCanFail(t *testing.T) {
 		{"storage/sink.go", "github.com/ClickHouse/clickhouse-go/v2", nil},
 		{"cmd/mcpwatch/sql.go", "github.com/ClickHouse/clickhouse-go/v2", []string{"clickhouse"}},
 		{"internal/embedded/clickhouse/engine_test.go", "github.com/ClickHouse/clickhouse-go/v2", nil},
+		{"cmd/mcpwatch/e2e_test.go", "github.com/ClickHouse/clickhouse-go/v2", nil},
 		{"alert/bus.go", "github.com/nats-io/nats.go", nil},
 		{"cmd/mcpwatch/up.go", "github.com/nats-io/nats.go/jetstream", []string{"nats"}},
 		{"internal/embedded/kafka/kafka.go", "github.com/twmb/franz-go/pkg/kfake", nil},

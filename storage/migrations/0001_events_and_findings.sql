@@ -65,7 +65,7 @@ CREATE TABLE IF NOT EXISTS events_raw
 ENGINE = ReplacingMergeTree(precedence)
 PARTITION BY toDate(received)
 PRIMARY KEY (tenant, toStartOfHour(claimed_time), actor, claimed_time)
-ORDER BY (tenant, toStartOfHour(claimed_time), actor, claimed_time, event_id)
+ORDER BY (tenant, toStartOfHour(claimed_time), actor, claimed_time, source_name, event_id)
 TTL toDateTime(received) + INTERVAL 90 DAY
 SETTINGS ttl_only_drop_parts = 1
 COMMENT 'One row for each time that an event was written. Read the view events';
