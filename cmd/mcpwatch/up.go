@@ -325,6 +325,9 @@ Ctrl-C ends it; what it found stays.
 	if c.Webhook != "" {
 		_, _ = fmt.Fprintf(a.out, "Findings are posted to %s, signed with %s\n", c.Webhook, s.secret)
 	}
+	if s.clickhouse != nil && !s.clickhouse.Sandboxed() {
+		_, _ = fmt.Fprintln(a.out, "This system cannot confine the ClickHouse engine to its own files (it needs Landlock): give nobody else its address.")
+	}
 	_, _ = fmt.Fprintf(a.out, "%d rules are in force. Findings:\n", len(s.set.Programs))
 }
 
