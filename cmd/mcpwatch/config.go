@@ -25,6 +25,23 @@ type configuration struct {
 	path   string
 	values map[string]any
 	lines  map[string]int
+	err    error // what kept the file from being read
+}
+
+// readConfiguration reads a file; "" is none. What is wrong with it is for Validate to
+// say, so that a broken file leaves --help working.
+func readConfiguration(path string) *configuration {
+	c := &configuration{path: path, values: map[string]any{}, lines: map[string]int{}}
+	if path == "" {
+		return c
+	}
+	data, err := os.ReadFile(path)
+	if err != nil {
+		c.err = fmt.Errorf("reading the configuration: %w", err)
+		return c
+	}
+	c.err = c.read(data)
+	return c
 }
 
 // configPath finds --config before the flags are parsed, since the file is read first;
@@ -50,17 +67,11 @@ func configPath(args []string) string {
 	return ""
 }
 
-// Validate implements kong.Resolver: it reads the file and refuses what no flag takes.
+// Validate implements kong.Resolver: it refuses what no flag takes. Kong calls it after
+// Resolve.
 func (c *configuration) Validate(app *kong.Application) error {
-	if c.path == "" {
-		return nil
-	}
-	data, err := os.ReadFile(c.path)
-	if err != nil {
-		return fmt.Errorf("reading the configuration: %w", err)
-	}
-	if err := c.read(data); err != nil {
-		return err
+	if c.err != nil {
+		return c.err
 	}
 	known := knownKeys(app)
 	var problems []error
@@ -73,8 +84,14 @@ func (c *configuration) Validate(app *kong.Application) error {
 	return errors.Join(problems...)
 }
 
-// Resolve implements kong.Resolver.
+// Resolve implements kong.Resolver. The environment comes before the file, which kong
+// would have the other way round.
 func (c *configuration) Resolve(_ *kong.Context, parent *kong.Path, flag *kong.Flag) (any, error) {
+	for _, variable := range flag.Envs {
+		if _, set := os.LookupEnv(variable); set {
+			return nil, nil //nolint:nilnil // kong's way to say that there is no value
+		}
+	}
 	if command := parent.Command; command != nil {
 		if value, found := c.values[command.Name+"."+flag.Name]; found {
 			return value, nil
@@ -87,9 +104,12 @@ func (c *configuration) Resolve(_ *kong.Context, parent *kong.Path, flag *kong.F
 }
 
 func (c *configuration) read(data []byte) error {
-	c.values, c.lines = map[string]any{}, map[string]int{}
 	file, err := parser.ParseBytes(data, 0)
-	if err != nil {
+	var located yaml.Error
+	switch {
+	case errors.As(err, &located) && located.GetToken() != nil && located.GetToken().Position != nil:
+		return fmt.Errorf("%s:%d: %s", c.path, located.GetToken().Position.Line, located.GetMessage())
+	case err != nil:
 		return fmt.Errorf("%s: %s", c.path, yaml.FormatError(err, false, false))
 	}
 	for _, document := range file.Docs {

@@ -75,12 +75,11 @@ func run(args []string, s streams) int {
 		return exitDone
 	}
 	code := exitFailed
-	var exit *exitError
-	if errors.As(err, &exit) {
+	if exit, ok := errors.AsType[*exitError](err); ok {
 		code, err = exit.code, exit.err
 	}
 	if err != nil {
-		fmt.Fprintf(s.err, "mcpwatch: %v\n", err)
+		_, _ = fmt.Fprintf(s.err, "mcpwatch: %v\n", err)
 	}
 	return code
 }
@@ -106,7 +105,7 @@ func command(ctx context.Context, args []string, s streams) (err error) {
 		kong.Description("Watches what AI agents do over the Model Context Protocol."),
 		kong.Vars{"version": version, "data": defaultDataDir()},
 		kong.DefaultEnvars("MCPWATCH"),
-		kong.Resolvers(&configuration{path: configPath(args)}),
+		kong.Resolvers(readConfiguration(configPath(args))),
 		kong.ConfigureHelp(kong.HelpOptions{Compact: true, FlagsLast: true}),
 		kong.Writers(s.out, s.err),
 		kong.Exit(func(code int) { panic(ended{code}) }),

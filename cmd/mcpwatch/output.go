@@ -64,7 +64,7 @@ const findingLinesASecond = 20
 
 func newFindingLines(out io.Writer) *findingLines { return &findingLines{out: out} }
 
-func (l *findingLines) print(f finding.Finding) {
+func (l *findingLines) add(f finding.Finding) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if now := time.Now().Truncate(time.Second); now != l.second {

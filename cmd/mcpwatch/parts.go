@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io/fs"
 	"net"
 	"net/http"
 	"os"
@@ -90,14 +89,14 @@ func (f commonFlags) run(ctx context.Context, p part, work func(context.Context)
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte("ok\n")) })
 	mux.Handle("GET /metrics", promhttp.HandlerFor(p.registry, promhttp.HandlerOpts{}))
-	stop := serve(listener, mux, p.log)
+	stop := serve(ctx, listener, mux, p.log)
 	defer stop()
 	return work(ctx)
 }
 
 // serve answers HTTP until the returned function is called, which lets requests under way
 // end within a second.
-func serve(listener net.Listener, handler http.Handler, log zerolog.Logger) (stop func()) {
+func serve(ctx context.Context, listener net.Listener, handler http.Handler, log zerolog.Logger) (stop func()) {
 	server := &http.Server{
 		Handler: handler, ReadHeaderTimeout: 10 * time.Second, ReadTimeout: time.Minute, WriteTimeout: time.Minute,
 		IdleTimeout: 2 * time.Minute, MaxHeaderBytes: 64 << 10,
@@ -110,7 +109,7 @@ func serve(listener net.Listener, handler http.Handler, log zerolog.Logger) (sto
 		}
 	}()
 	return func() {
-		ctx, cancel := context.WithTimeout(context.Background(), time.Second)
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Second)
 		defer cancel()
 		if err := server.Shutdown(ctx); err != nil {
 			_ = server.Close()
@@ -176,7 +175,7 @@ func runCollector(ctx context.Context, p part, client *kafka.Client, listener ne
 	if err != nil {
 		return err
 	}
-	stop := serve(listener, c, p.log)
+	stop := serve(ctx, listener, c, p.log)
 	p.log.Info().Str("address", listener.Addr().String()).Msg("collector is up")
 	<-ctx.Done()
 	stop()
@@ -195,7 +194,7 @@ func (f ruleFlags) load() (*rule.Set, error) {
 		folders = append(folders, rule.Folder{Name: "builtin", Files: rules.FS()})
 	}
 	for _, dir := range f.Rules {
-		folders = append(folders, rule.Folder{Name: dir, Files: os.DirFS(dir).(fs.FS)})
+		folders = append(folders, rule.Folder{Name: dir, Files: os.DirFS(dir)})
 	}
 	set, err := rule.Load(folders...)
 	if err != nil {

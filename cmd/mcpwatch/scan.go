@@ -53,7 +53,11 @@ func (c *scanCommand) Run(s streams) error {
 	}
 	out := bufio.NewWriterSize(s.out, 64<<10)
 	scan := scan{command: c, engine: detector.NewEngine(set), form: outputFor(c.Output, s.out), out: out, err: s.err, started: time.Now()}
-	if err := errors.Join(eachRecord(in, scan.record), scan.end(), out.Flush()); err != nil {
+	read := eachRecord(in, scan.record)
+	if read == nil && scan.rows == 0 {
+		read = errors.New("scanning: the file holds nothing")
+	}
+	if err := errors.Join(read, scan.end(), out.Flush()); err != nil {
 		return err
 	}
 	if c.FailOn != "" && scan.worst >= c.FailOn.Rank() {
@@ -172,9 +176,6 @@ func (s *scan) end() error {
 	}
 	if s.refused > 0 {
 		_, _ = fmt.Fprintf(s.err, "%d of %d rows could not be read\n", s.refused, s.rows)
-	}
-	if s.rows == 0 {
-		return errors.New("scanning: the file holds nothing")
 	}
 	return nil
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"time"
 )
@@ -26,9 +27,9 @@ type stage struct {
 
 func newStages() *stages { return &stages{failed: make(chan error, 16)} }
 
-// add starts a part. Its context ends only when stop comes to it.
-func (s *stages) add(name string, run func(context.Context) error) {
-	ctx, cancel := context.WithCancel(context.Background())
+// add starts a part. Its context ends only when stop comes to it, not with ctx.
+func (s *stages) add(ctx context.Context, name string, run func(context.Context) error) {
+	ctx, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	st := &stage{name: name, cancel: cancel, done: make(chan struct{})}
 	s.stages = append(s.stages, st)
 	go func() {
@@ -40,8 +41,8 @@ func (s *stages) add(name string, run func(context.Context) error) {
 }
 
 // watch reports the end of something that stages does not run.
-func (s *stages) watch(name string, done <-chan struct{}, why func() error) {
-	ctx, cancel := context.WithCancel(context.Background())
+func (s *stages) watch(ctx context.Context, name string, done <-chan struct{}, why func() error) {
+	ctx, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	st := &stage{name: name, cancel: cancel, done: make(chan struct{})}
 	s.stages = append(s.stages, st)
 	go func() {
@@ -68,8 +69,7 @@ func (s *stages) wait(ctx context.Context) error {
 func (s *stages) stop() error {
 	s.once.Do(func() {
 		deadline := time.After(stopTimeout - time.Second)
-		for i := len(s.stages) - 1; i >= 0; i-- {
-			st := s.stages[i]
+		for _, st := range slices.Backward(s.stages) {
 			st.cancel()
 			select {
 			case <-st.done:

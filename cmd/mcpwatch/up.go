@@ -226,24 +226,22 @@ func (c *upCommand) serve(ctx context.Context, dir *dataDir, s *site, a *announc
 	options.Tokens = s.tokens
 
 	stages := newStages()
-	stages.add("alert", alerter.Run)
-	stages.add("sink", storage.NewSink(s.store, s.kafka, named("sink").log, registry).Run)
-	stages.add("detector", func(ctx context.Context) error { return runDetector(ctx, named("detector"), s.kafka, s.set) })
-	stages.add("collector", func(ctx context.Context) error {
+	stages.add(ctx, "alert", alerter.Run)
+	stages.add(ctx, "sink", storage.NewSink(s.store, s.kafka, named("sink").log, registry).Run)
+	stages.add(ctx, "detector", func(ctx context.Context) error { return runDetector(ctx, named("detector"), s.kafka, s.set) })
+	stages.add(ctx, "collector", func(ctx context.Context) error {
 		return runCollector(ctx, named("collector"), s.kafka, s.listener, options)
 	})
 	if s.clickhouse != nil {
-		stages.watch("ClickHouse", s.clickhouse.Done(), s.clickhouse.Err)
+		stages.watch(ctx, "ClickHouse", s.clickhouse.Done(), s.clickhouse.Err)
 	}
 	if err := dir.announce(s.addresses); err != nil {
-		stages.stop()
-		return err
+		return errors.Join(err, stages.stop())
 	}
 	a.ready(s, c)
 	if c.Demo {
 		if err := replayDemo(ctx, s.addresses); err != nil && ctx.Err() == nil {
-			stages.stop()
-			return err
+			return errors.Join(err, stages.stop())
 		}
 	}
 	err = stages.wait(ctx)
@@ -333,7 +331,7 @@ Ctrl-C ends it; what it found stays.
 
 func (a *announcer) finding(f finding.Finding) {
 	if !a.json {
-		a.tally.print(f)
+		a.tally.add(f)
 	}
 }
 
