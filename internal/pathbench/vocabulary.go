@@ -1,0 +1,42 @@
+package main
+
+// vocabulary is what the texts of the traffic are made of: words that no rule minds.
+//
+//nolint:gochecknoglobals // a table that nobody changes
+var vocabulary = [...]string{
+	"account", "action", "adapter", "address", "advance", "agenda", "answer", "archive", "arrange", "article",
+	"balance", "barrel", "basket", "battery", "bearing", "benefit", "binary", "border", "branch", "bridge",
+	"bright", "bucket", "budget", "buffer", "builder", "button", "cabinet", "calendar", "candle", "canvas",
+	"carbon", "carrier", "catalog", "channel", "chapter", "charge", "chart", "circle", "client", "climate",
+	"closure", "cluster", "collect", "column", "comfort", "compile", "concept", "condition", "config", "connect",
+	"contact", "context", "convert", "copper", "corner", "counter", "coupon", "courier", "cursor", "customer",
+	"damage", "decade", "decoder", "default", "delivery", "density", "deploy", "desert", "design", "detail",
+	"device", "digest", "dinner", "display", "distance", "document", "domain", "driver", "duration", "dynamic",
+	"economy", "editor", "effect", "element", "employee", "encoder", "engine", "entry", "episode", "error",
+	"estimate", "evening", "example", "expense", "factor", "feature", "field", "figure", "filter", "finish",
+	"flavor", "folder", "forecast", "format", "fortune", "forward", "frame", "function", "future", "gallery",
+	"garden", "gateway", "glossary", "graph", "gravel", "ground", "handle", "harbor", "header", "height",
+	"helper", "history", "holiday", "horizon", "hybrid", "image", "impact", "import", "income", "index", "infant",
+	"input", "insert", "inspect", "install", "integer", "invoice", "island", "iterator", "jacket", "journal",
+	"journey", "kernel", "keyboard", "kitchen", "label", "ladder", "lambda", "landing", "language", "lattice",
+	"launch", "layout", "leader", "length", "lesson", "letter", "level", "library", "license", "limit", "linear",
+	"listen", "locale", "logger", "lookup", "machine", "manager", "margin", "marker", "market", "matrix",
+	"meadow", "measure", "medium", "member", "memory", "merchant", "merge", "method", "metric", "middle",
+	"minute", "mirror", "mobile", "model", "module", "moment", "monitor", "motion", "mountain", "museum",
+	"needle", "network", "neutral", "notice", "number", "object", "observe", "ocean", "office", "offset",
+	"operate", "option", "orange", "orbit", "order", "origin", "output", "oven", "package", "paint", "panel",
+	"paper", "parcel", "parser", "partner", "pattern", "payment", "pencil", "percent", "period", "phrase",
+	"picture", "pillar", "planet", "plastic", "pointer", "policy", "portion", "predict", "present", "price",
+	"printer", "process", "product", "profile", "project", "protein", "provide", "publish", "purchase", "quality",
+	"quantity", "quarter", "queue", "radar", "random", "range", "reader", "reason", "receipt", "record", "reduce",
+	"refund", "region", "render", "repeat", "reply", "report", "request", "reserve", "resolve", "result", "retry",
+	"return", "review", "reward", "rhythm", "river", "robot", "router", "sample", "saturn", "scale", "schema",
+	"science", "screen", "search", "season", "section", "segment", "select", "sender", "sensor", "series",
+	"service", "session", "shadow", "shelter", "shipment", "signal", "silver", "simple", "sketch", "socket",
+	"source", "spiral", "stable", "station", "status", "stream", "street", "string", "student", "studio",
+	"subject", "summer", "supply", "surface", "switch", "symbol", "syntax", "table", "target", "teacher",
+	"temple", "tensor", "terrace", "texture", "theory", "thread", "ticket", "timber", "token", "topic", "tractor",
+	"traffic", "transfer", "travel", "trigger", "tunnel", "update", "upload", "valley", "value", "vector",
+	"vehicle", "vendor", "version", "vessel", "village", "vision", "volume", "voyage", "warehouse", "weather",
+	"weekend", "weight", "window", "winter", "worker", "writer", "yellow",
+}
