@@ -88,6 +88,9 @@ type shard struct {
 // again, which the engine would take for repeats: it only writes what is still pending.
 func (h *shard) Handle(ctx context.Context, records []kafka.Record) error {
 	for _, r := range records {
+		if ctx.Err() != nil {
+			return ctx.Err() // a batch may take a second; what is undecided is read again
+		}
 		if r.Offset < h.decided {
 			continue
 		}

@@ -30,6 +30,9 @@ type Sink struct {
 const (
 	maxBlockBytes = 16 << 20
 	rowOverhead   = 512
+	// blockLinger is what a row waits for others of its block: at 100 events a second it
+	// saves four fifths of ClickHouse's work, which is in the number of parts.
+	blockLinger = 300 * time.Millisecond
 )
 
 // NewSink returns a sink. Run does its work.
@@ -54,6 +57,7 @@ func (s *Sink) Run(ctx context.Context) error {
 		},
 		Weight: func(r eventRow) int { return len(r.Message) + len(r.Raw) + len(r.parsed.request) + rowOverhead },
 		Most:   maxBlockBytes,
+		Linger: blockLinger,
 	})
 	defer s.events.Close()
 	s.findings = groupcommit.New(groupcommit.Options[findingRow]{
@@ -62,6 +66,7 @@ func (s *Sink) Run(ctx context.Context) error {
 		},
 		Weight: func(r findingRow) int { return len(r.body) + rowOverhead },
 		Most:   maxBlockBytes,
+		Linger: blockLinger,
 	})
 	defer s.findings.Close()
 

@@ -1,7 +1,7 @@
 // Package groupcommit merges concurrent small writes into few large ones.
 //
 // While one commit is under way, further callers queue; the next commit takes all that
-// wait, up to a weight. A lone caller is committed at once: nothing waits for a timer. A
+// wait, up to a weight. A lone caller is committed at once, unless a linger is set. A
 // caller's items stay together and in order, commits follow one another, and a caller
 // learns of the outcome of the commit that held its items.
 package groupcommit
@@ -9,6 +9,7 @@ package groupcommit
 import (
 	"context"
 	"errors"
+	"time"
 )
 
 // ErrClosed is returned by Do after Close.
@@ -19,6 +20,7 @@ type Committer[T any] struct {
 	commit func(context.Context, []T) error
 	weight func(T) int
 	most   int
+	linger time.Duration
 
 	queue  chan write[T]
 	cancel context.CancelFunc
@@ -38,6 +40,9 @@ type Options[T any] struct {
 	Weight func(T) int
 	// Most is the weight at which a commit takes no further callers; a single caller may exceed it.
 	Most int
+	// Linger is how long a commit waits for more after its first items. 0 waits not at all,
+	// which is right where each item is urgent; larger commits are what it buys.
+	Linger time.Duration
 	// Queue is how many callers may wait before Do itself blocks; 64 if 0.
 	Queue int
 }
@@ -49,7 +54,7 @@ func New[T any](o Options[T]) *Committer[T] {
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	c := &Committer[T]{
-		commit: o.Commit, weight: o.Weight, most: o.Most,
+		commit: o.Commit, weight: o.Weight, most: o.Most, linger: o.Linger,
 		queue: make(chan write[T], o.Queue), cancel: cancel, ended: make(chan struct{}),
 	}
 	go c.run(ctx)
@@ -95,7 +100,7 @@ func (c *Committer[T]) run(ctx context.Context) {
 		case <-ctx.Done():
 			return
 		case first := <-c.queue:
-			writes, items := c.gather(first)
+			writes, items := c.gather(ctx, first)
 			err := c.commit(ctx, items)
 			for _, w := range writes {
 				w.outcome <- err
@@ -104,33 +109,56 @@ func (c *Committer[T]) run(ctx context.Context) {
 	}
 }
 
-// gather takes what waits behind the first write, up to the weight.
-func (c *Committer[T]) gather(first write[T]) ([]write[T], []T) {
+// gather takes what waits behind the first write, and what comes within the linger, up to
+// the weight.
+func (c *Committer[T]) gather(ctx context.Context, first write[T]) ([]write[T], []T) {
 	writes := []write[T]{first}
+	weight := c.weightOf(first)
+	patience := c.patience()
+	for weight < c.most {
+		var w write[T]
+		select {
+		case w = <-c.queue:
+		default:
+			select {
+			case w = <-c.queue:
+			case <-patience:
+				return writes, itemsOf(writes)
+			case <-ctx.Done():
+				return writes, itemsOf(writes)
+			}
+		}
+		writes = append(writes, w)
+		weight += c.weightOf(w)
+	}
+	return writes, itemsOf(writes)
+}
+
+// patience ends after the linger; at once without one.
+func (c *Committer[T]) patience() <-chan time.Time {
+	if c.linger > 0 {
+		return time.After(c.linger)
+	}
+	over := make(chan time.Time)
+	close(over)
+	return over
+}
+
+func (c *Committer[T]) weightOf(w write[T]) int {
 	weight := 0
-	for _, item := range first.items {
+	for _, item := range w.items {
 		weight += c.weight(item)
 	}
-	count := len(first.items)
-	for weight < c.most {
-		select {
-		case w := <-c.queue:
-			writes = append(writes, w)
-			count += len(w.items)
-			for _, item := range w.items {
-				weight += c.weight(item)
-			}
-			continue
-		default:
-		}
-		break
-	}
+	return weight
+}
+
+func itemsOf[T any](writes []write[T]) []T {
 	if len(writes) == 1 {
-		return writes, first.items
+		return writes[0].items
 	}
-	items := make([]T, 0, count)
+	var items []T
 	for _, w := range writes {
 		items = append(items, w.items...)
 	}
-	return writes, items
+	return items
 }
