@@ -30,6 +30,7 @@ type Program struct {
 	PerDefinition bool
 
 	match cel.Program
+	guard guard
 	// alone says that the expression reads nothing but the definition and lists.
 	alone bool
 }
@@ -109,7 +110,7 @@ func (s *Set) NewView() *View {
 // definitions. An expression that fails, for want of a value or otherwise, is not true.
 func (s *Set) Match(v *View, found func(p *Program, d *Definition)) {
 	for _, p := range s.Programs {
-		if !p.PerDefinition && p.isTrue(v) {
+		if !p.PerDefinition && p.guard.admits(v) && p.isTrue(v) {
 			found(p, nil)
 		}
 	}
@@ -132,7 +133,7 @@ func (s *Set) judge(v *View, d *Definition) []int {
 	alone, known := v.verdicts.get(d.digest)
 	if !known {
 		for i, p := range s.Programs {
-			if p.PerDefinition && p.alone && p.isTrue(v) {
+			if p.PerDefinition && p.alone && p.guard.admits(v) && p.isTrue(v) {
 				alone = append(alone, i)
 			}
 		}
@@ -140,7 +141,7 @@ func (s *Set) judge(v *View, d *Definition) []int {
 	}
 	matched := alone
 	for i, p := range s.Programs {
-		if p.PerDefinition && !p.alone && p.isTrue(v) {
+		if p.PerDefinition && !p.alone && p.guard.admits(v) && p.isTrue(v) {
 			matched = append(slices.Clip(matched), i)
 		}
 	}
@@ -183,7 +184,7 @@ func newSchema(lists []*List) (*schema, error) {
 			return nil, fmt.Errorf("two lists or fields are named %s", f.Name)
 		}
 		s.index[f.Name] = i
-		if f.perDefinition {
+		if f.needs == partDefinition {
 			s.definitionSlots = append(s.definitionSlots, i)
 		}
 	}
@@ -229,12 +230,12 @@ func (s *schema) compile(env *cel.Env, r *Rule, lists []*List) (*Program, error)
 	if err != nil {
 		return nil, errorAt(r.file, r.tree, "$.match", "match: "+err.Error())
 	}
-	p := &Program{Rule: r, match: program, Reads: s.reads(tree)}
+	p := &Program{Rule: r, match: program, guard: s.guardOf(tree.NativeRep().Expr()), Reads: s.names(tree)}
 	p.alone = true
 	for _, name := range p.Reads {
 		f := s.fields[s.index[name]]
-		p.PerDefinition = p.PerDefinition || f.perDefinition
-		p.alone = p.alone && (f.perDefinition || f.constant)
+		p.PerDefinition = p.PerDefinition || f.needs == partDefinition
+		p.alone = p.alone && (f.needs == partDefinition || f.constant)
 	}
 	p.Version = version(r, p.Reads, lists)
 	return p, nil
@@ -281,8 +282,8 @@ func (s *schema) explain(expression string, e *cel.Error) string {
 	}
 }
 
-// reads lists the fields that an expression names, sorted.
-func (s *schema) reads(tree *cel.Ast) []string {
+// names lists the fields that an expression names, sorted.
+func (s *schema) names(tree *cel.Ast) []string {
 	var names []string
 	for _, reference := range tree.NativeRep().ReferenceMap() {
 		if _, known := s.index[reference.Name]; known {

@@ -19,10 +19,11 @@ type Field struct {
 	Type *cel.Type
 	Doc  string
 
-	// read gives the value, or nil where the event has none.
+	// read gives the value, or nil where the event has none. It is asked only where the event
+	// has what the field needs.
 	read func(*View) ref.Val
-	// perDefinition says that the value belongs to the definition under judgement.
-	perDefinition bool
+	// needs is what an event must have for the field to have a value.
+	needs part
 	// constant says that the value is the same for every event.
 	constant bool
 }
@@ -41,23 +42,18 @@ func text(name, doc string, get func(*View) string) Field {
 	return Field{Name: name, Type: cel.StringType, Doc: doc, read: func(v *View) ref.Val { return types.String(get(v)) }}
 }
 
-// textWhere is a text that only some events have.
-func textWhere(name, doc string, has func(*View) bool, get func(*View) string) Field {
-	return Field{Name: name, Type: cel.StringType, Doc: doc, read: func(v *View) ref.Val {
-		if !has(v) {
-			return nil
-		}
-		return types.String(get(v))
-	}}
+// of makes a field one that only events with a certain part have.
+func (f Field) of(needs part) Field {
+	f.needs = needs
+	return f
 }
 
-func integerWhere(name, doc string, has func(*View) bool, get func(*View) int64) Field {
-	return Field{Name: name, Type: cel.IntType, Doc: doc, read: func(v *View) ref.Val {
-		if !has(v) {
-			return nil
-		}
-		return types.Int(get(v))
-	}}
+func integer(name, doc string, get func(*View) int64) Field {
+	return Field{Name: name, Type: cel.IntType, Doc: doc, read: func(v *View) ref.Val { return types.Int(get(v)) }}
+}
+
+func boolean(name, doc string, get func(*View) bool) Field {
+	return Field{Name: name, Type: cel.BoolType, Doc: doc, read: func(v *View) ref.Val { return types.Bool(get(v)) }}
 }
 
 func listOf(name, doc string, get func(*View) []string) Field {
@@ -111,119 +107,97 @@ func contextFields() []Field {
 		text("principal.client_id", "The OAuth client.", func(v *View) string { return v.event.Principal.ClientID }),
 		text("principal.audience", "The token's audience.", func(v *View) string { return v.event.Principal.Audience }),
 		listOf("principal.scopes", "The token's scopes.", func(v *View) []string { return v.event.Principal.Scopes }),
-		integerWhere("http.status", "The HTTP status.", hasHTTP, func(v *View) int64 { return int64(v.event.HTTP.Status) }),
-		textWhere("http.method", "The HTTP method.", hasHTTP, func(v *View) string { return v.event.HTTP.Method }),
-		textWhere("http.client_ip", "The client's address, as the source saw it.", hasHTTP, func(v *View) string { return v.event.HTTP.ClientIP }),
+		integer("http.status", "The HTTP status.", func(v *View) int64 { return int64(v.event.HTTP.Status) }).of(partHTTP),
+		text("http.method", "The HTTP method.", func(v *View) string { return v.event.HTTP.Method }).of(partHTTP),
+		text("http.client_ip", "The client's address, as the source saw it.", func(v *View) string { return v.event.HTTP.ClientIP }).of(partHTTP),
 		{
-			Name: "http.headers", Type: cel.MapType(cel.StringType, cel.StringType), Doc: "Headers, names in lower case.",
+			Name: "http.headers", Type: cel.MapType(cel.StringType, cel.StringType), Doc: "Headers, names in lower case.", needs: partHTTP,
 			read: func(v *View) ref.Val {
-				if !hasHTTP(v) {
-					return nil
-				}
 				return types.NewStringStringMap(types.DefaultTypeAdapter, v.event.HTTP.Headers)
 			},
 		},
 	}
 }
 
-func hasHTTP(v *View) bool { return !v.event.HTTP.IsZero() }
-
 func callFields() []Field {
-	isCall := func(v *View) bool { return v.method() == "tools/call" }
-	hasResult := func(v *View) bool { return v.message.Kind == event.KindResponse }
-	hasError := func(v *View) bool { return v.message.Kind == event.KindError }
 	return []Field{
-		textWhere("call.tool", "The tool called; on its answer too.", isCall, func(v *View) string { return v.name() }),
-		{Name: "call.args", Type: cel.MapType(cel.StringType, cel.DynType), Doc: "The arguments.", read: func(v *View) ref.Val {
-			if !isCall(v) || v.arguments() == nil {
+		text("call.tool", "The tool called; on its answer too.", func(v *View) string { return v.name() }).of(partCall),
+		{Name: "call.args", Type: cel.MapType(cel.StringType, cel.DynType), Doc: "The arguments.", needs: partCall, read: func(v *View) ref.Val {
+			if v.arguments() == nil {
 				return nil
 			}
 			return types.DefaultTypeAdapter.NativeToValue(native(v.arguments()))
 		}},
-		textWhere("call.args_text", "Every string of the arguments, names excluded, one a line.", isCall, func(v *View) string { return v.argumentsText() }),
-		textWhere("call.args_normal", "call.args_text unescaped, in normal form.", isCall, func(v *View) string {
-			return content.Normalize(content.Unescape(v.string("call.args_text")))
-		}),
-		textWhere("result.text", "Every string of the result, one a line.", hasResult, func(v *View) string { return stringsOf(v.message.Result, false) }),
-		textWhere("result.normal", "result.text in normal form.", hasResult, func(v *View) string { return content.Normalize(v.string("result.text")) }),
-		{Name: "result.is_error", Type: cel.BoolType, Doc: "The tool reports its own failure.", read: func(v *View) ref.Val {
-			if !hasResult(v) {
-				return nil
-			}
-			return types.Bool(isTrue(event.Get(v.message.Result, "isError")))
-		}},
-		integerWhere("result.size", "Bytes of the message that holds the result.", hasResult, func(v *View) int64 { return int64(len(v.event.Message)) }),
-		integerWhere("error.code", "The JSON-RPC error code.", hasError, func(v *View) int64 { return v.message.ErrorCode }),
-		textWhere("error.message", "The JSON-RPC error message.", hasError, func(v *View) string { return v.message.ErrorText }),
-		textWhere("resource.uri", "The resource read; on its answer too.",
-			func(v *View) bool { return v.method() == "resources/read" }, func(v *View) string { return v.name() }),
-		textWhere("prompt.name", "The prompt asked for; on its answer too.",
-			func(v *View) bool { return v.method() == "prompts/get" }, func(v *View) string { return v.name() }),
+		text("call.args_text", "Every string of the arguments, names excluded, one a line.",
+			func(v *View) string { return v.argumentsText() }).of(partCall),
+		text("call.args_normal", "call.args_text unescaped, in normal form.",
+			func(v *View) string { return content.Normalize(content.Unescape(v.string("call.args_text"))) }).of(partCall),
+		text("result.text", "Every string of the result, one a line.",
+			func(v *View) string { return stringsOf(v.message.Result, false) }).of(partResult),
+		text("result.normal", "result.text in normal form.",
+			func(v *View) string { return content.Normalize(v.string("result.text")) }).of(partResult),
+		boolean("result.is_error", "The tool reports its own failure.",
+			func(v *View) bool { return isTrue(event.Get(v.message.Result, "isError")) }).of(partResult),
+		integer("result.size", "Bytes of the message that holds the result.",
+			func(v *View) int64 { return int64(len(v.event.Message)) }).of(partResult),
+		integer("error.code", "The JSON-RPC error code.", func(v *View) int64 { return v.message.ErrorCode }).of(partError),
+		text("error.message", "The JSON-RPC error message.", func(v *View) string { return v.message.ErrorText }).of(partError),
+		text("resource.uri", "The resource read; on its answer too.", func(v *View) string { return v.name() }).of(partResource),
+		text("prompt.name", "The prompt asked for; on its answer too.", func(v *View) string { return v.name() }).of(partPrompt),
 	}
 }
 
 func definitionFields() []Field {
-	of := func(name, doc string, get func(*Definition) string) Field {
-		f := textWhere("definition."+name, doc, func(v *View) bool { return v.definition != nil }, func(v *View) string { return get(v.definition) })
-		f.perDefinition = true
-		return f
+	of := func(name, doc string, get func(*View, *Definition) string) Field {
+		return text("definition."+name, doc, func(v *View) string { return get(v, v.definition) }).of(partDefinition)
 	}
-	flag := func(name, doc, hint string) Field {
-		return Field{Name: "definition." + name, Type: cel.BoolType, Doc: doc, perDefinition: true, read: func(v *View) ref.Val {
-			if v.definition == nil || v.definition.kind != "tool" {
+	hint := func(name, doc, hint string) Field {
+		f := Field{Name: "definition." + name, Type: cel.BoolType, Doc: doc, read: func(v *View) ref.Val {
+			if v.definition.kind != "tool" {
 				return nil
 			}
 			return types.Bool(isTrue(event.Get(v.definition.value, "annotations", hint)))
 		}}
-	}
-	normal := of("normal", "definition.text in normal form.", nil)
-	normal.read = func(v *View) ref.Val {
-		if v.definition == nil {
-			return nil
-		}
-		return types.String(content.Normalize(v.string("definition.text")))
+		return f.of(partDefinition)
 	}
 	return []Field{
-		of("kind", "tool, prompt, resource, template or instructions.", func(d *Definition) string { return d.kind }),
-		of("name", "The name, or the resource's URI.", func(d *Definition) string { return d.name }),
-		of("title", "The title for people.", func(d *Definition) string { return event.Text(event.Get(d.value, "title")) }),
-		of("description", "The description that the model reads.", func(d *Definition) string { return d.description() }),
-		of("text", "Every string of the definition, names in its schemas included, one a line.", func(d *Definition) string { return stringsOf(d.value, true) }),
-		normal,
-		flag("read_only", "The tool says that it changes nothing.", "readOnlyHint"),
-		flag("destructive", "The tool says that it may destroy.", "destructiveHint"),
+		of("kind", "tool, prompt, resource, template or instructions.", func(_ *View, d *Definition) string { return d.kind }),
+		of("name", "The name, or the resource's URI.", func(_ *View, d *Definition) string { return d.name }),
+		of("title", "The title for people.", func(_ *View, d *Definition) string { return event.Text(event.Get(d.value, "title")) }),
+		of("description", "The description that the model reads.", func(_ *View, d *Definition) string { return d.description() }),
+		of("text", "Every string of the definition, names in its schemas included, one a line.",
+			func(_ *View, d *Definition) string { return stringsOf(d.value, true) }),
+		of("normal", "definition.text in normal form.", func(v *View, _ *Definition) string { return content.Normalize(v.string("definition.text")) }),
+		hint("read_only", "The tool says that it changes nothing.", "readOnlyHint"),
+		hint("destructive", "The tool says that it may destroy.", "destructiveHint"),
 	}
 }
 
 func serverRequestFields() []Field {
-	sampling := func(v *View) bool { return v.message.Method == "sampling/createMessage" }
-	elicitation := func(v *View) bool { return v.message.Method == "elicitation/create" }
 	param := func(v *View, path ...string) string { return event.Text(event.Get(v.message.Params, path...)) }
 	return []Field{
-		integerWhere("sampling.max_tokens", "The tokens that a server asks the agent's model for.", sampling, func(v *View) int64 {
+		integer("sampling.max_tokens", "The tokens that a server asks the agent's model for.", func(v *View) int64 {
 			n := event.Get(v.message.Params, "maxTokens")
 			if n == nil {
 				return 0
 			}
 			tokens, _ := n.Int64()
 			return tokens
-		}),
-		textWhere("sampling.text", "Every string of the sampling request, one a line.", sampling, func(v *View) string { return stringsOf(v.message.Params, false) }),
-		textWhere("sampling.include_context", "none, thisServer or allServers.", sampling, func(v *View) string { return param(v, "includeContext") }),
-		textWhere("elicitation.mode", "form or url.", elicitation, func(v *View) string {
+		}).of(partSampling),
+		text("sampling.text", "Every string of the sampling request, one a line.",
+			func(v *View) string { return stringsOf(v.message.Params, false) }).of(partSampling),
+		text("sampling.include_context", "none, thisServer or allServers.",
+			func(v *View) string { return param(v, "includeContext") }).of(partSampling),
+		text("elicitation.mode", "form or url.", func(v *View) string {
 			if mode := param(v, "mode"); mode != "" {
 				return mode
 			}
 			return "form"
-		}),
-		textWhere("elicitation.message", "What the person is told.", elicitation, func(v *View) string { return param(v, "message") }),
-		textWhere("elicitation.url", "Where the person is sent.", elicitation, func(v *View) string { return param(v, "url") }),
-		{Name: "elicitation.fields", Type: cel.ListType(cel.StringType), Doc: "The names of the form's fields.", read: func(v *View) ref.Val {
-			if !elicitation(v) {
-				return nil
-			}
-			return types.NewStringList(types.DefaultTypeAdapter, names(event.Get(v.message.Params, "requestedSchema", "properties")))
-		}},
+		}).of(partElicitation),
+		text("elicitation.message", "What the person is told.", func(v *View) string { return param(v, "message") }).of(partElicitation),
+		text("elicitation.url", "Where the person is sent.", func(v *View) string { return param(v, "url") }).of(partElicitation),
+		listOf("elicitation.fields", "The names of the form's fields.",
+			func(v *View) []string { return names(event.Get(v.message.Params, "requestedSchema", "properties")) }).of(partElicitation),
 	}
 }
 

@@ -19,6 +19,7 @@ type View struct {
 	event      *event.Event
 	message    event.Message
 	definition *Definition
+	has        part
 	verdicts   verdicts
 
 	// arguments of a paired request are parsed apart from the message.
@@ -46,11 +47,16 @@ func absentValue() *types.Err {
 func (v *View) Reset(e *event.Event, m event.Message) {
 	v.event, v.message, v.definition = e, m, nil
 	v.argumentsValue, v.argumentsRead = nil, false
+	v.has = v.partsOf()
 	clear(v.slots)
 }
 
 func (v *View) setDefinition(d *Definition) {
 	v.definition = d
+	v.has &^= partDefinition
+	if d != nil {
+		v.has |= partDefinition
+	}
 	for _, i := range v.schema.definitionSlots {
 		v.slots[i] = slot{}
 	}
@@ -64,13 +70,12 @@ func (v *View) ResolveName(name string) (any, bool) {
 	}
 	s := &v.slots[i]
 	if !s.filled {
-		value := v.schema.fields[i].read(v)
-		if value == nil {
-			s.value = v.schema.absent
-		} else {
-			s.value = value
+		s.value, s.filled = v.schema.absent, true
+		if f := &v.schema.fields[i]; f.needs&^v.has == 0 {
+			if value := f.read(v); value != nil {
+				s.value = value
+			}
 		}
-		s.filled = true
 	}
 	if s.value == any(v.schema.absent) {
 		v.absent++
