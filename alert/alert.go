@@ -12,6 +12,7 @@ package alert
 import (
 	"context"
 	"fmt"
+	"regexp"
 	"slices"
 	"time"
 
@@ -31,8 +32,11 @@ const (
 	Subject = "mcpwatch.findings"
 )
 
-// Subjects of a tenant and a rule hold no dot, space or wildcard: tenants come from the
-// collector's credentials and rule ids from the rule loader, which both see to that.
+// subjectToken is what a tenant and a rule look like: no dot, space or wildcard. The
+// collector's credentials and the rule loader see to that; a record that somebody else
+// wrote to Kafka may differ.
+var subjectToken = regexp.MustCompile(`^[A-Za-z0-9_-]{1,64}$`)
+
 func subject(f *finding.Finding) string {
 	return Subject + "." + f.Tenant + "." + string(f.Severity) + "." + f.Rule
 }
@@ -76,8 +80,7 @@ func New(o Options) (*Alerter, error) {
 	return &Alerter{o: o, metrics: newMetrics(o.Registry)}, nil
 }
 
-// Run works until ctx ends. It returns an error only where NATS refuses a consumer or a
-// group cannot be joined.
+// Run works until ctx ends. It returns an error only where a group cannot be joined.
 func (a *Alerter) Run(ctx context.Context) error {
 	connection, err := nats.Connect(a.o.NATS,
 		nats.Name("mcpwatch-alert"), nats.RetryOnFailedConnect(true), nats.MaxReconnects(-1), nats.ReconnectWait(500*time.Millisecond))
@@ -92,7 +95,7 @@ func (a *Alerter) Run(ctx context.Context) error {
 	group, ctx := errgroup.WithContext(ctx)
 	group.Go(func() error { return a.publishFindings(ctx) })
 	for i := range a.o.Webhooks {
-		group.Go(func() error { return a.deliver(ctx, &a.o.Webhooks[i]) })
+		group.Go(func() error { a.deliver(ctx, &a.o.Webhooks[i]); return nil })
 	}
 	return group.Wait()
 }
@@ -127,6 +130,10 @@ func (a *Alerter) publishFindings(ctx context.Context) error {
 		ID: "mcpwatch-alert", Topic: kafka.Findings, MaxWait: fetchWait, MinBytes: 1,
 		Open:     func(_ context.Context, c kafka.Claim) (kafka.Handler, int64, error) { return a, c.Offset, nil },
 		Retrying: func(_ kafka.Claim, err error) { a.retrying(err) },
+		Truncated: func(c kafka.Claim, n int64) {
+			a.metrics.truncated.Add(float64(n))
+			a.o.Log.Error().Int("partition", c.Partition).Int64("records", n).Msg("Kafka lost the end of mcp.findings; all findings are looked at again")
+		},
 		Expired: func(c kafka.Claim, n int64) {
 			a.metrics.expired.Add(float64(n))
 			a.o.Log.Error().Int("partition", c.Partition).Int64("records", n).Msg("findings expired in Kafka before they were sent")
@@ -143,6 +150,7 @@ const publishAtOnce = 256
 func (a *Alerter) Handle(ctx context.Context, records []kafka.Record) error {
 	for chunk := range slices.Chunk(records, publishAtOnce) {
 		if err := a.publish(ctx, chunk); err != nil {
+			a.ensureStream(ctx) // somebody may have deleted it
 			return err
 		}
 	}
@@ -164,6 +172,11 @@ func (a *Alerter) publish(ctx context.Context, records []kafka.Record) error {
 		}
 		if f.Mode != finding.Alert {
 			a.metrics.shadow.Inc()
+			continue
+		}
+		if !subjectToken.MatchString(f.Tenant) || !subjectToken.MatchString(f.Rule) || f.Severity.Rank() == 0 {
+			a.metrics.undecodable.Inc()
+			a.o.Log.Error().Str("finding", f.ID).Int("partition", r.Partition).Int64("offset", r.Offset).Msg("a finding whose tenant, rule or severity is none of ours was left out")
 			continue
 		}
 		message := nats.NewMsg(subject(&f))
@@ -200,8 +213,8 @@ func (a *Alerter) retrying(err error) {
 }
 
 type metrics struct {
-	published, repeated, shadow, failures, expired, undecodable prometheus.Counter
-	deliveries                                                  *prometheus.CounterVec
+	published, repeated, shadow, failures, expired, truncated, undecodable prometheus.Counter
+	deliveries                                                             *prometheus.CounterVec
 }
 
 func newMetrics(r prometheus.Registerer) *metrics {
@@ -216,6 +229,7 @@ func newMetrics(r prometheus.Registerer) *metrics {
 		shadow:      counter("shadow_total", "Findings not sent because their rule is in mode shadow."),
 		failures:    counter("failures_total", "Failed attempts; each is tried again."),
 		expired:     counter("expired_findings_total", "Findings that Kafka deleted before they were sent."),
+		truncated:   counter("truncated_records_total", "Records that Kafka lost after they had been read."),
 		undecodable: counter("undecodable_records_total", "Records that are no finding."),
 		deliveries: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "mcpwatch_alert_deliveries_total", Help: "Webhook deliveries, by receiver and result: delivered, failed (tried again) or abandoned.",

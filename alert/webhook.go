@@ -16,6 +16,7 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 	"github.com/rs/zerolog"
 	standardwebhooks "github.com/standard-webhooks/standard-webhooks/libraries/go"
+	"golang.org/x/sync/errgroup"
 
 	"github.com/mcpwatch/mcpwatch/finding"
 )
@@ -74,37 +75,51 @@ type message struct {
 // MessageType is the type of a message that tells of a finding.
 const MessageType = "finding.created"
 
-// deliver carries the stream to one webhook until ctx ends.
-func (a *Alerter) deliver(ctx context.Context, w *Webhook) error {
-	consumer, err := a.stream.CreateOrUpdateConsumer(ctx, Stream, jetstream.ConsumerConfig{
+// deliver carries the stream to one webhook until ctx ends, whatever becomes of NATS, the
+// stream or the consumer on the way.
+func (a *Alerter) deliver(ctx context.Context, w *Webhook) {
+	for ctx.Err() == nil {
+		if err := a.consume(ctx, w); err != nil && ctx.Err() == nil {
+			a.retrying(err)
+			a.ensureStream(ctx)
+		}
+		select {
+		case <-ctx.Done():
+		case <-time.After(time.Second):
+		}
+	}
+}
+
+// consume delivers until ctx ends (nil) or the consumer does.
+func (a *Alerter) consume(ctx context.Context, w *Webhook) error {
+	attempt, cancel := context.WithTimeout(ctx, 5*time.Second)
+	defer cancel()
+	consumer, err := a.stream.CreateOrUpdateConsumer(attempt, Stream, jetstream.ConsumerConfig{
 		Durable: "webhook-" + w.Name, Description: "Deliveries to the webhook " + w.Name,
 		AckPolicy: jetstream.AckExplicitPolicy, AckWait: 2 * deliveryTimeout,
 		MaxDeliver: -1, MaxAckPending: 4096, DeliverPolicy: jetstream.DeliverAllPolicy,
 	})
-	switch {
-	case ctx.Err() != nil:
-		return nil //nolint:nilerr // the error is that ctx ended
-	case err != nil:
+	if err != nil {
 		return fmt.Errorf("making the JetStream consumer of webhook %s: %w", w.Name, err)
 	}
-	places := make(chan struct{}, deliveriesAtOnce)
+	var deliveries errgroup.Group
+	deliveries.SetLimit(deliveriesAtOnce)
 	consuming, err := consumer.Consume(func(m jetstream.Msg) {
-		places <- struct{}{}
-		go func() {
-			defer func() { <-places }()
-			a.settle(ctx, w, m)
-		}()
+		deliveries.Go(func() error { a.settle(ctx, w, m); return nil })
 	}, jetstream.PullMaxMessages(4*deliveriesAtOnce))
 	if err != nil {
 		return fmt.Errorf("consuming the stream for webhook %s: %w", w.Name, err)
 	}
-	<-ctx.Done()
-	consuming.Stop()
-	<-consuming.Closed()
-	for range deliveriesAtOnce { // those under way end with ctx
-		places <- struct{}{}
+	select {
+	case <-ctx.Done():
+		consuming.Stop()
+		<-consuming.Closed()
+		err = nil
+	case <-consuming.Closed():
+		err = fmt.Errorf("the JetStream consumer of webhook %s ended", w.Name)
 	}
-	return nil
+	_ = deliveries.Wait() // they return nothing, and end with ctx
+	return err
 }
 
 // settle tries one delivery, and tells the stream how it went.

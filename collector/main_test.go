@@ -169,9 +169,10 @@ func (s *site) records(topic string, n int) []kafka.Record {
 	done.Go(func() {
 		err := s.kafka.Consume(ctx, kafka.Group{
 			ID: mark, Topic: topic, MaxWait: 50 * time.Millisecond,
-			Open:     func(_ context.Context, c kafka.Claim) (kafka.Handler, int64, error) { return r, c.Offset, nil },
-			Retrying: func(kafka.Claim, error) {},
-			Expired:  func(kafka.Claim, int64) {},
+			Open:      func(_ context.Context, c kafka.Claim) (kafka.Handler, int64, error) { return r, c.Offset, nil },
+			Retrying:  func(kafka.Claim, error) {},
+			Truncated: func(_ kafka.Claim, _ int64) {},
+			Expired:   func(kafka.Claim, int64) {},
 		})
 		if err != nil {
 			s.t.Error(err)

@@ -59,6 +59,10 @@ func (s *Stage) Run(ctx context.Context) error {
 			s.metrics.failures.Inc()
 			s.o.Log.Warn().Err(err).Int("partition", c.Partition).Msg("detector is trying again")
 		},
+		Truncated: func(c kafka.Claim, n int64) {
+			s.metrics.truncated.Add(float64(n))
+			s.o.Log.Error().Int("partition", c.Partition).Int64("records", n).Msg("Kafka lost the end of mcp.events; all events are looked at again")
+		},
 		Expired: func(c kafka.Claim, n int64) {
 			s.metrics.expired.Add(float64(n))
 			s.o.Log.Error().Int("partition", c.Partition).Int64("records", n).Msg("events expired in Kafka before they were looked at")
@@ -177,7 +181,7 @@ func (h *shard) count() {
 
 type metrics struct {
 	events, repeats, malformed, again, evicted, absent prometheus.Counter
-	failures, expired, undecodable, annotations        prometheus.Counter
+	failures, expired, truncated, undecodable, annotations        prometheus.Counter
 	findings                                           *prometheus.CounterVec
 }
 
@@ -196,6 +200,7 @@ func newMetrics(r prometheus.Registerer) *metrics {
 		absent:      counter("absent_values_total", "Reads by rules of values that an event does not have."),
 		failures:    counter("failures_total", "Failed attempts; each is tried again."),
 		expired:     counter("expired_events_total", "Events that Kafka deleted before they were looked at."),
+		truncated:   counter("truncated_records_total", "Records that Kafka lost after they had been looked at."),
 		undecodable: counter("undecodable_records_total", "Records that are no event."),
 		annotations: counter("annotations_total", "Events restated with the request that they answer."),
 		findings: prometheus.NewCounterVec(prometheus.CounterOpts{

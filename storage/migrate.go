@@ -74,13 +74,9 @@ func (c *Client) schemaVersion(ctx context.Context) (uint32, error) {
 	return version, nil
 }
 
-// inDatabase names the database in a statement of a migration file, which leaves it out
-// so that the file reads as the schema that people query.
+// inDatabase puts the database's name where a migration file has {database}.
 func inDatabase(statement string) string {
-	for _, form := range []string{"CREATE TABLE IF NOT EXISTS ", "CREATE VIEW IF NOT EXISTS ", "ALTER TABLE ", " FROM "} {
-		statement = strings.ReplaceAll(statement, form, form+Database+".")
-	}
-	return statement
+	return strings.ReplaceAll(statement, "{database}", Database)
 }
 
 // migrations reads NNNN_name.sql files. Statements end with a semicolon at a line's end.

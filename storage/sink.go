@@ -120,6 +120,10 @@ func (s *Sink) consume(ctx context.Context, topic string, open func() kafka.Hand
 			s.metrics.failures.Inc()
 			s.log.Warn().Err(err).Str("topic", c.Topic).Int("partition", c.Partition).Msg("sink is trying again")
 		},
+		Truncated: func(c kafka.Claim, n int64) {
+			s.metrics.truncated.Add(float64(n))
+			s.log.Error().Str("topic", c.Topic).Int("partition", c.Partition).Int64("records", n).Msg("Kafka lost the end of the topic; all of it is stored again")
+		},
 		Expired: func(c kafka.Claim, n int64) {
 			s.metrics.expired.Add(float64(n))
 			s.log.Error().Str("topic", c.Topic).Int("partition", c.Partition).Int64("records", n).Msg("records expired in Kafka before they were stored")
@@ -195,6 +199,7 @@ type metrics struct {
 	inserts     *prometheus.HistogramVec
 	failures    prometheus.Counter
 	expired     prometheus.Counter
+	truncated   prometheus.Counter
 	undecodable prometheus.Counter
 }
 
@@ -208,8 +213,9 @@ func newMetrics(r prometheus.Registerer) *metrics {
 		}, []string{"table"}),
 		failures:    prometheus.NewCounter(prometheus.CounterOpts{Name: "mcpwatch_sink_failures_total", Help: "Failed attempts; each is tried again."}),
 		expired:     prometheus.NewCounter(prometheus.CounterOpts{Name: "mcpwatch_sink_expired_records_total", Help: "Records that Kafka deleted before they were stored."}),
+		truncated:   prometheus.NewCounter(prometheus.CounterOpts{Name: "mcpwatch_sink_truncated_records_total", Help: "Records that Kafka lost after they had been stored."}),
 		undecodable: prometheus.NewCounter(prometheus.CounterOpts{Name: "mcpwatch_sink_undecodable_records_total", Help: "Records that are no event or finding."}),
 	}
-	r.MustRegister(m.rows, m.inserts, m.failures, m.expired, m.undecodable)
+	r.MustRegister(m.rows, m.inserts, m.failures, m.expired, m.truncated, m.undecodable)
 	return m
 }

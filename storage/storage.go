@@ -8,7 +8,6 @@
 package storage
 
 import (
-	"context"
 	"crypto/tls"
 	"errors"
 	"fmt"
@@ -77,11 +76,3 @@ func parse(address string) (*clickhouse.Options, error) {
 
 // Close drops the client's connections.
 func (c *Client) Close() error { return c.conn.Close() }
-
-// Ping reports whether ClickHouse answers.
-func (c *Client) Ping(ctx context.Context) error {
-	if err := c.conn.Ping(ctx); err != nil {
-		return fmt.Errorf("reaching ClickHouse at %s: %w", c.host, err)
-	}
-	return nil
-}

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 
@@ -45,7 +46,9 @@ func readConfiguration(path string) *configuration {
 }
 
 // configPath finds --config before the flags are parsed, since the file is read first;
-// without it, MCPWATCH_CONFIG, and then mcpwatch.yaml where there is one.
+// without it, MCPWATCH_CONFIG, and then mcpwatch.yaml in the user's configuration folder
+// where there is one. The current folder is not looked into: agents start taps in folders
+// that others write.
 func configPath(args []string) string {
 	for i, a := range args {
 		if a == "--" {
@@ -61,10 +64,15 @@ func configPath(args []string) string {
 	if path := os.Getenv("MCPWATCH_CONFIG"); path != "" {
 		return path
 	}
-	if _, err := os.Stat("mcpwatch.yaml"); err == nil {
-		return "mcpwatch.yaml"
+	folder, err := os.UserConfigDir()
+	if err != nil {
+		return ""
 	}
-	return ""
+	path := filepath.Join(folder, "mcpwatch", "mcpwatch.yaml")
+	if _, err := os.Stat(path); err != nil {
+		return ""
+	}
+	return path
 }
 
 // Validate implements kong.Resolver: it refuses what no flag takes. Kong calls it after

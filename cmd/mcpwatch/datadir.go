@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"time"
 
 	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
@@ -58,15 +59,38 @@ func openDataDir(path string) (*dataDir, error) {
 	if err != nil {
 		return nil, fmt.Errorf("locking the data directory: %w", err)
 	}
-	if err := unix.Flock(int(lock.Fd()), unix.LOCK_EX|unix.LOCK_NB); err != nil {
+	d := &dataDir{path: path, lock: lock}
+	if err := d.take(); err != nil {
 		_ = lock.Close()
-		return nil, fmt.Errorf("the data directory %s is in use by another mcpwatch: stop it, or give another with --data", path)
+		return nil, err
 	}
-	if err := os.WriteFile(filepath.Join(path, markerFile), []byte(dataFormat), 0o600); err != nil {
-		_ = lock.Close()
-		return nil, fmt.Errorf("marking the data directory: %w", err)
+	return d, nil
+}
+
+// lockPatience is how long a lock may be held by a client command that only looks.
+const lockPatience = time.Second
+
+// take locks the directory, marks it as ours, and removes what a killed owner left of its
+// addresses: another program may listen there now.
+func (d *dataDir) take() error {
+	for deadline := time.Now().Add(lockPatience); ; time.Sleep(20 * time.Millisecond) {
+		err := unix.Flock(int(d.lock.Fd()), unix.LOCK_EX|unix.LOCK_NB)
+		if err == nil {
+			break
+		}
+		if time.Now().After(deadline) {
+			return fmt.Errorf("the data directory %s is in use by another mcpwatch: stop it, or give another with --data", d.path)
+		}
 	}
-	return &dataDir{path: path, lock: lock}, nil
+	if err := os.Remove(d.join(addressFile)); err != nil && !errors.Is(err, os.ErrNotExist) {
+		return fmt.Errorf("removing the addresses of a former run: %w", err)
+	}
+	if _, err := os.Stat(d.join(markerFile)); errors.Is(err, os.ErrNotExist) {
+		if err := writeFile(d.join(markerFile), []byte(dataFormat)); err != nil {
+			return fmt.Errorf("marking the data directory: %w", err)
+		}
+	}
+	return nil
 }
 
 // checkOwn refuses a directory that holds something and is not ours.
@@ -78,7 +102,7 @@ func checkOwn(path string) error {
 			return fmt.Errorf("opening the data directory: %w", err)
 		}
 		for _, e := range entries {
-			if e.Name() != lockFile && e.Name() != spoolDir {
+			if e.Name() != lockFile && e.Name() != spoolDir && e.Name() != markerFile+".new" {
 				return fmt.Errorf("%s is not a data directory of mcpwatch (it holds %s): give another with --data", path, e.Name())
 			}
 		}
@@ -135,11 +159,24 @@ func (d *dataDir) announce(r running) error {
 	return writeFile(d.join(addressFile), append(data, '\n'))
 }
 
-// findRunning reads where the `up` of a data directory is.
+// findRunning reads where the `up` of a data directory is. A directory that nobody holds
+// the lock of has none, whatever a killed one left in it.
 func findRunning(dir string) (running, error) {
+	none := fmt.Errorf("no mcpwatch is up with its data in %s: start it with `mcpwatch up`, or give an address", dir)
+	lock, err := os.Open(filepath.Join(dir, lockFile))
+	if errors.Is(err, os.ErrNotExist) {
+		return running{}, none
+	}
+	if err != nil {
+		return running{}, fmt.Errorf("looking for a running mcpwatch: %w", err)
+	}
+	defer lock.Close()
+	if unix.Flock(int(lock.Fd()), unix.LOCK_SH|unix.LOCK_NB) == nil {
+		return running{}, none
+	}
 	data, err := os.ReadFile(filepath.Join(dir, addressFile))
 	if errors.Is(err, os.ErrNotExist) {
-		return running{}, fmt.Errorf("no mcpwatch is up with its data in %s: start it with `mcpwatch up`, or give an address", dir)
+		return running{}, none
 	}
 	if err != nil {
 		return running{}, fmt.Errorf("looking for a running mcpwatch: %w", err)

@@ -2,6 +2,8 @@ package main
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"os"
@@ -28,16 +30,13 @@ const spoolDir = "spool"
 // Run implements the command. It does not use the command's context: signals are the
 // server's, and the tap ends when the server does.
 func (c *tapCommand) Run(s streams) error {
-	command := c.Command
-	if len(command) > 0 && command[0] == "--" {
-		command = command[1:]
+	if len(c.Command) < 2 || c.Command[0] != "--" {
+		return &exitError{code: exitUsage, err: errors.New("tap: the server's command stands after --: mcpwatch tap --server NAME -- COMMAND")}
 	}
-	if len(command) == 0 {
-		return &exitError{code: exitUsage, err: errors.New("tap: no command given: mcpwatch tap --server NAME -- COMMAND")}
-	}
+	command := c.Command[1:]
 	o := tap.DefaultOptions()
 	o.Server, o.Command = c.Server, command
-	o.SpoolDir = filepath.Join(c.Data, spoolDir)
+	o.SpoolDir = c.spool()
 	o.Target = c.target
 	o.Env = withoutToken(os.Environ())
 	if c.Agent != "" {
@@ -51,6 +50,15 @@ func (c *tapCommand) Run(s streams) error {
 		return &exitError{code: code, err: err}
 	}
 	return nil
+}
+
+// spool is a folder for each collector: what is kept for one goes to no other.
+func (c *tapCommand) spool() string {
+	if c.Collector == "" {
+		return filepath.Join(c.Data, spoolDir, "local")
+	}
+	digest := sha256.Sum256([]byte(c.Collector))
+	return filepath.Join(c.Data, spoolDir, hex.EncodeToString(digest[:8]))
 }
 
 // target finds the collector anew each time: an `up` may come back with other addresses.

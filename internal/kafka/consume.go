@@ -39,6 +39,10 @@ type Group struct {
 	Open func(ctx context.Context, claim Claim) (Handler, int64, error)
 	// Retrying is told of each failed attempt. It must be quick.
 	Retrying func(claim Claim, err error)
+	// Truncated is told by how many records the log has become shorter than what the group
+	// had committed: the brokers lost its end. Reading begins anew at the oldest record, since
+	// nobody knows which of those that came afterwards were read.
+	Truncated func(claim Claim, records int64)
 	// Expired is told how many records the broker had already deleted before they were read.
 	Expired func(claim Claim, records int64)
 	// MaxWait is how long a fetch waits for MinBytes to come together.
@@ -108,17 +112,22 @@ func (c *Client) own(ctx context.Context, g Group, generation *kafkago.Generatio
 	claim := Claim{Topic: g.Topic, Partition: assigned.ID, Generation: generation.ID, Offset: assigned.Offset}
 	var handler Handler
 	var next int64
+	var end int64
 	found := retry(ctx, g, claim, func() (err error) {
-		claim.First, err = c.first(ctx, g.Topic, assigned.ID)
+		claim.First, end, err = c.bounds(ctx, g.Topic, assigned.ID)
 		return err
 	})
 	if !found {
 		return
 	}
-	if assigned.Offset >= 0 && assigned.Offset < claim.First {
+	claim.Offset = max(assigned.Offset, claim.First)
+	switch {
+	case assigned.Offset > end:
+		g.Truncated(claim, assigned.Offset-end)
+		claim.Offset = claim.First
+	case assigned.Offset >= 0 && assigned.Offset < claim.First:
 		g.Expired(claim, claim.First-assigned.Offset)
 	}
-	claim.Offset = max(assigned.Offset, claim.First)
 	opened := retry(ctx, g, claim, func() (err error) {
 		handler, next, err = g.Open(ctx, claim)
 		return err
@@ -154,22 +163,23 @@ func (c *Client) own(ctx context.Context, g Group, generation *kafkago.Generatio
 	}
 }
 
-func (c *Client) first(ctx context.Context, topic string, partition int) (int64, error) {
+// bounds are the oldest offset of a partition and the one after its newest.
+func (c *Client) bounds(ctx context.Context, topic string, partition int) (first, end int64, err error) {
 	answer, err := c.client.ListOffsets(ctx, &kafkago.ListOffsetsRequest{
-		Topics: map[string][]kafkago.OffsetRequest{topic: {kafkago.FirstOffsetOf(partition)}},
+		Topics: map[string][]kafkago.OffsetRequest{topic: {kafkago.FirstOffsetOf(partition), kafkago.LastOffsetOf(partition)}},
 	})
 	if err != nil {
-		return 0, fmt.Errorf("asking Kafka for the first offset of %s/%d: %w", topic, partition, err)
+		return 0, 0, fmt.Errorf("asking Kafka for the offsets of %s/%d: %w", topic, partition, err)
 	}
 	for _, p := range answer.Topics[topic] {
 		if p.Partition == partition {
 			if p.Error != nil {
-				return 0, fmt.Errorf("asking Kafka for the first offset of %s/%d: %w", topic, partition, p.Error)
+				return 0, 0, fmt.Errorf("asking Kafka for the offsets of %s/%d: %w", topic, partition, p.Error)
 			}
-			return p.FirstOffset, nil
+			return p.FirstOffset, p.LastOffset, nil
 		}
 	}
-	return 0, fmt.Errorf("asking Kafka for the first offset of %s/%d: no answer", topic, partition)
+	return 0, 0, fmt.Errorf("asking Kafka for the offsets of %s/%d: no answer", topic, partition)
 }
 
 type partition struct {
@@ -184,7 +194,19 @@ type partition struct {
 func (p *partition) fetch(ctx context.Context, batches chan<- []Record) {
 	for ctx.Err() == nil {
 		var batch []Record
-		if !retry(ctx, p.group, p.claim, func() (err error) { batch, err = p.read(ctx); return err }) {
+		truncated := false
+		read := retry(ctx, p.group, p.claim, func() (err error) {
+			batch, err = p.read(ctx)
+			if truncated = errors.Is(err, errTruncated); truncated {
+				return nil
+			}
+			return err
+		})
+		if truncated {
+			p.group.Retrying(p.claim, fmt.Errorf("reading Kafka %s/%d: offset %d is beyond its end: %w", p.claim.Topic, p.claim.Partition, p.next, errTruncated))
+			return
+		}
+		if !read {
 			return
 		}
 		if len(batch) == 0 {
@@ -233,17 +255,22 @@ func (p *partition) read(ctx context.Context) ([]Record, error) {
 	}
 }
 
+// errTruncated ends a partition's generation: it is opened anew, where its log begins.
+var errTruncated = errors.New("the log has become shorter than what was read")
+
 // skipExpired goes on with the oldest record there is, and reports what was lost.
 func (p *partition) skipExpired(ctx context.Context) error {
-	first, err := p.client.first(ctx, p.claim.Topic, p.claim.Partition)
+	first, end, err := p.client.bounds(ctx, p.claim.Topic, p.claim.Partition)
 	if err != nil {
 		return err
 	}
-	if first <= p.next {
-		return fmt.Errorf("offset %d of Kafka %s/%d is beyond its end: was the topic made anew?", p.next, p.claim.Topic, p.claim.Partition)
+	if p.next > end {
+		return errTruncated
 	}
-	p.group.Expired(p.claim, first-p.next)
-	p.next = first
+	if first > p.next {
+		p.group.Expired(p.claim, first-p.next)
+		p.next = first
+	}
 	return nil
 }
 

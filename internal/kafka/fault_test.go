@@ -298,7 +298,8 @@ func TestExpiredRecordsAreReported(t *testing.T) {
 			deleteRecords(ctx, t, broker.Addr(), "events", 7)
 			return handlerFunc(later.handle), c.Offset, nil
 		},
-		Expired: func(_ kafka.Claim, n int64) { expired = append(expired, n) },
+		Truncated: func(_ kafka.Claim, _ int64) {},
+		Expired:   func(_ kafka.Claim, n int64) { expired = append(expired, n) },
 	})
 	later.await(t, numbered(7, 10))
 	stop()

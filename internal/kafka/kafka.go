@@ -104,9 +104,9 @@ func (c *Client) EnsureTopics(ctx context.Context, topics ...Topic) error {
 		create.Topics = append(create.Topics, t.config())
 	}
 	if len(create.Topics) > 0 {
-		answer, err := c.client.CreateTopics(ctx, create)
+		answer, err := c.createTopics(ctx, create)
 		if err != nil {
-			return fmt.Errorf("creating Kafka topics at %s: %w", strings.Join(c.brokers, ","), err)
+			return err
 		}
 		for name, err := range answer.Errors {
 			if err != nil && !errors.Is(err, kafkago.TopicAlreadyExists) {
@@ -115,6 +115,19 @@ func (c *Client) EnsureTopics(ctx context.Context, topics ...Topic) error {
 		}
 	}
 	return c.checkTopics(ctx, topics)
+}
+
+// createTopics asks until a broker answers or ctx ends: parts are started beside brokers.
+func (c *Client) createTopics(ctx context.Context, create *kafkago.CreateTopicsRequest) (*kafkago.CreateTopicsResponse, error) {
+	for wait := backoff(); ; {
+		answer, err := c.client.CreateTopics(ctx, create)
+		if err == nil {
+			return answer, nil
+		}
+		if !temporary(err) || !wait(ctx) {
+			return nil, fmt.Errorf("creating topics in Kafka at %s: %w", strings.Join(c.brokers, ","), err)
+		}
+	}
 }
 
 // checkTopics waits until the brokers know the topics, then compares partition counts.
@@ -165,7 +178,7 @@ func (c *Client) partitions(ctx context.Context, topics []Topic) (map[string]int
 // Ready reports whether a broker answers for the topic. It asks for an offset: kafka-go
 // may answer a question for metadata itself, from what it knew when the broker was there.
 func (c *Client) Ready(ctx context.Context, topic string) error {
-	_, err := c.first(ctx, topic, 0)
+	_, _, err := c.bounds(ctx, topic, 0)
 	return err
 }
 

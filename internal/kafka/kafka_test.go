@@ -83,9 +83,10 @@ func consume(t *testing.T, client *kafka.Client, r *recorder, topic string) (sto
 	done.Go(func() {
 		err := client.Consume(ctx, kafka.Group{
 			ID: "g", Topic: topic, MaxWait: 100 * time.Millisecond,
-			Open:     func(_ context.Context, c kafka.Claim) (kafka.Handler, int64, error) { return r, c.Offset, nil },
-			Retrying: func(kafka.Claim, error) {},
-			Expired:  func(_ kafka.Claim, n int64) { t.Errorf("%d records expired", n) },
+			Open:      func(_ context.Context, c kafka.Claim) (kafka.Handler, int64, error) { return r, c.Offset, nil },
+			Retrying:  func(kafka.Claim, error) {},
+			Truncated: func(_ kafka.Claim, _ int64) {},
+			Expired:   func(_ kafka.Claim, n int64) { t.Errorf("%d records expired", n) },
 		})
 		if err != nil {
 			t.Errorf("consume: %v", err)
@@ -197,8 +198,9 @@ func TestOpenMayRewindWithoutMovingTheCommit(t *testing.T) {
 				claimed = c
 				return again, c.Offset - 2, nil
 			},
-			Retrying: func(kafka.Claim, error) {},
-			Expired:  func(kafka.Claim, int64) {},
+			Retrying:  func(kafka.Claim, error) {},
+			Truncated: func(_ kafka.Claim, _ int64) {},
+			Expired:   func(kafka.Claim, int64) {},
 		})
 	})
 	await(t, again.enough)

@@ -1,4 +1,4 @@
-CREATE TABLE IF NOT EXISTS events_raw
+CREATE TABLE IF NOT EXISTS {database}.events_raw
 (
     event_id            String                      COMMENT 'Names the event for ever. A message seen twice has the same id',
     parent_id           String                      COMMENT 'The event that this one was lifted from: a batch, or a result with inputRequests',
@@ -70,11 +70,11 @@ TTL toDateTime(received) + INTERVAL 90 DAY
 SETTINGS ttl_only_drop_parts = 1
 COMMENT 'One row for each time that an event was written. Read the view events';
 
-CREATE VIEW IF NOT EXISTS events AS
-SELECT * EXCEPT (precedence) FROM events_raw FINAL
+CREATE VIEW IF NOT EXISTS {database}.events AS
+SELECT * EXCEPT (precedence) FROM {database}.events_raw FINAL
 COMMENT 'Each MCP message once';
 
-CREATE TABLE IF NOT EXISTS findings_raw
+CREATE TABLE IF NOT EXISTS {database}.findings_raw
 (
     finding_id      String                          COMMENT 'Derived from rule, version, tenant, key and events: the same finding always has the same id',
     time            DateTime64(6, 'UTC')            COMMENT 'When the newest of its events happened',
@@ -115,6 +115,6 @@ ORDER BY (tenant, finding_id)
 TTL toDateTime(received) + INTERVAL 400 DAY
 COMMENT 'One row for each time that a finding was written. Read the view findings';
 
-CREATE VIEW IF NOT EXISTS findings AS
-SELECT * EXCEPT (precedence) FROM findings_raw FINAL
+CREATE VIEW IF NOT EXISTS {database}.findings AS
+SELECT * EXCEPT (precedence) FROM {database}.findings_raw FINAL
 COMMENT 'Each finding once';
