@@ -48,6 +48,9 @@ const ledger = 8 * 24 * time.Hour
 // maxStreamBytes bounds the stream on disk; the oldest findings go first.
 const maxStreamBytes = 1 << 30
 
+// Group is the Kafka consumer group of all alerters.
+const Group = "mcpwatch-alert"
+
 // Options are what an alerter is made of.
 type Options struct {
 	Kafka *kafka.Client
@@ -127,7 +130,7 @@ const fetchWait = 500 * time.Millisecond
 
 func (a *Alerter) publishFindings(ctx context.Context) error {
 	return a.o.Kafka.Consume(ctx, kafka.Group{
-		ID: "mcpwatch-alert", Topic: kafka.Findings, MaxWait: fetchWait, MinBytes: 1,
+		ID: Group, Topic: kafka.Findings, MaxWait: fetchWait, MinBytes: 1,
 		Open:     func(_ context.Context, c kafka.Claim) (kafka.Handler, int64, error) { return a, c.Offset, nil },
 		Retrying: func(_ kafka.Claim, err error) { a.retrying(err) },
 		Truncated: func(c kafka.Claim, n int64) {

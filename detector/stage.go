@@ -29,6 +29,9 @@ type Stage struct {
 	metrics *metrics
 }
 
+// Group is the Kafka consumer group of all detectors.
+const Group = "mcpwatch-detector"
+
 // Options are what a stage is made of.
 type Options struct {
 	Kafka *kafka.Client
@@ -49,7 +52,7 @@ const fetchWait = 500 * time.Millisecond
 // Run works until ctx ends. It returns an error only where the group cannot be joined.
 func (s *Stage) Run(ctx context.Context) error {
 	return s.o.Kafka.Consume(ctx, kafka.Group{
-		ID: "mcpwatch-detector", Topic: kafka.Events, MaxWait: fetchWait, MinBytes: 1,
+		ID: Group, Topic: kafka.Events, MaxWait: fetchWait, MinBytes: 1,
 		Open: func(_ context.Context, c kafka.Claim) (kafka.Handler, int64, error) {
 			s.o.Log.Info().Int("partition", c.Partition).Int64("offset", c.Offset).Msg("partition assigned")
 			h := &shard{stage: s, engine: NewEngine(s.o.Set), found: event.NewSeen(seenFindings), committed: c.Offset}
@@ -180,9 +183,9 @@ func (h *shard) count() {
 }
 
 type metrics struct {
-	events, repeats, malformed, again, evicted, absent prometheus.Counter
-	failures, expired, truncated, undecodable, annotations        prometheus.Counter
-	findings                                           *prometheus.CounterVec
+	events, repeats, malformed, again, evicted, absent     prometheus.Counter
+	failures, expired, truncated, undecodable, annotations prometheus.Counter
+	findings                                               *prometheus.CounterVec
 }
 
 func newMetrics(r prometheus.Registerer) *metrics {

@@ -25,6 +25,9 @@ type Sink struct {
 	findings *groupcommit.Committer[findingRow]
 }
 
+// Group is the Kafka consumer group in which all sinks read a topic.
+func Group(topic string) string { return "mcpwatch-sink-" + topic }
+
 // Bounds of one insert. Blocks of all partitions are merged into one insert, since
 // ClickHouse likes few and large ones.
 const (
@@ -114,7 +117,7 @@ const (
 
 func (s *Sink) consume(ctx context.Context, topic string, open func() kafka.Handler) error {
 	return s.kafka.Consume(ctx, kafka.Group{
-		ID: "mcpwatch-sink-" + topic, Topic: topic, MaxWait: fetchWait, MinBytes: fetchMinBytes,
+		ID: Group(topic), Topic: topic, MaxWait: fetchWait, MinBytes: fetchMinBytes,
 		Open: func(_ context.Context, c kafka.Claim) (kafka.Handler, int64, error) { return open(), c.Offset, nil },
 		Retrying: func(c kafka.Claim, err error) {
 			s.metrics.failures.Inc()

@@ -282,7 +282,8 @@ type alertCommand struct {
 	kafkaFlags
 	commonFlags
 	webhookFlags
-	NATS string `name:"nats" help:"NATS with JetStream, nats://HOST:4222." required:"" placeholder:"URL"`
+	NATS         string `name:"nats" help:"NATS with JetStream, nats://HOST:4222." required:"" placeholder:"URL"`
+	NATSReplicas int    `name:"nats-replicas" help:"Copies of the JetStream stream that a NATS cluster keeps." default:"1"`
 }
 
 // Run implements the command.
@@ -294,7 +295,7 @@ func (c *alertCommand) Run(ctx context.Context, s streams) error {
 	}
 	defer client.Close()
 	a, err := alert.New(alert.Options{
-		Kafka: client, NATS: c.NATS, Replicas: c.Replication, Webhooks: c.receivers(), Log: p.log, Registry: p.registry,
+		Kafka: client, NATS: c.NATS, Replicas: c.NATSReplicas, Webhooks: c.receivers(), Log: p.log, Registry: p.registry,
 	})
 	if err != nil {
 		return err

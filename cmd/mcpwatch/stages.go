@@ -10,7 +10,7 @@ import (
 )
 
 // stages runs the parts of one process. They are added sinks first and stopped sources
-// first, so that what a source has begun still finds its way.
+// first.
 type stages struct {
 	stages []*stage
 	failed chan error
@@ -65,10 +65,20 @@ func (s *stages) wait(ctx context.Context) error {
 	}
 }
 
+// stopLast ends the part that was added last.
+func (s *stages) stopLast(patience time.Duration) {
+	last := s.stages[len(s.stages)-1]
+	last.cancel()
+	select {
+	case <-last.done:
+	case <-time.After(patience):
+	}
+}
+
 // stop ends the parts one after the other, the last added first, within stopTimeout.
 func (s *stages) stop() error {
 	s.once.Do(func() {
-		deadline := time.After(stopTimeout - time.Second)
+		deadline := time.After(stopTimeout - time.Second - drainTimeout)
 		for _, st := range slices.Backward(s.stages) {
 			st.cancel()
 			select {

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"net/http"
 	"net/url"
 	"os"
 	"path/filepath"
@@ -19,6 +20,7 @@ import (
 
 	"github.com/mcpwatch/mcpwatch/alert"
 	"github.com/mcpwatch/mcpwatch/collector"
+	"github.com/mcpwatch/mcpwatch/detector"
 	"github.com/mcpwatch/mcpwatch/detector/rule"
 	"github.com/mcpwatch/mcpwatch/finding"
 	"github.com/mcpwatch/mcpwatch/internal/embedded/clickhouse"
@@ -42,8 +44,12 @@ type upCommand struct {
 	Retention  time.Duration `help:"How long Kafka keeps events and findings." default:"168h"`
 }
 
-// stopTimeout bounds how long Ctrl-C may take.
-const stopTimeout = 5 * time.Second
+// stopTimeout bounds how long Ctrl-C may take, drainTimeout the part of it in which what was
+// taken in finds its way. What does not is done at the next start.
+const (
+	stopTimeout  = 5 * time.Second
+	drainTimeout = 1500 * time.Millisecond
+)
 
 // Run implements the command.
 func (c *upCommand) Run(ctx context.Context, s streams) error {
@@ -226,16 +232,17 @@ func (c *upCommand) serve(ctx context.Context, dir *dataDir, s *site, a *announc
 	options.Tokens = s.tokens
 
 	stages := newStages()
-	stages.add(ctx, "alert", alerter.Run)
-	stages.add(ctx, "sink", storage.NewSink(s.store, s.kafka, named("sink").log, registry).Run)
-	stages.add(ctx, "detector", func(ctx context.Context) error { return runDetector(ctx, named("detector"), s.kafka, s.set) })
-	stages.add(ctx, "collector", func(ctx context.Context) error {
-		return runCollector(ctx, named("collector"), s.kafka, s.listener, options)
-	})
 	if s.clickhouse != nil {
 		stages.watch(ctx, "ClickHouse", s.clickhouse.Done(), s.clickhouse.Err)
 	}
-	if err := dir.announce(s.addresses); err != nil {
+	stages.add(ctx, "alert", alerter.Run)
+	stages.add(ctx, "sink", storage.NewSink(s.store, s.kafka, named("sink").log, registry).Run)
+	stages.add(ctx, "detector", func(ctx context.Context) error { return runDetector(ctx, named("detector"), s.kafka, s.set) })
+	// The collector comes last: it is the first to stop.
+	stages.add(ctx, "collector", func(ctx context.Context) error {
+		return runCollector(ctx, named("collector"), s.kafka, s.listener, options)
+	})
+	if err := errors.Join(awaitReady(ctx, s.addresses.Collector, stages.failed), dir.announce(s.addresses)); err != nil {
 		return errors.Join(err, stages.stop())
 	}
 	a.ready(s, c)
@@ -246,7 +253,62 @@ func (c *upCommand) serve(ctx context.Context, dir *dataDir, s *site, a *announc
 	}
 	err = stages.wait(ctx)
 	a.stopping()
+	stages.stopLast(time.Second)
+	if err == nil {
+		s.drain(context.WithoutCancel(ctx))
+	}
 	return errors.Join(err, stages.stop())
+}
+
+// awaitReady returns when the collector takes events, or with the error of a part that fails.
+func awaitReady(ctx context.Context, collector string, failed <-chan error) error {
+	ctx, cancel := context.WithTimeout(ctx, startTimeout)
+	defer cancel()
+	for {
+		request, err := http.NewRequestWithContext(ctx, http.MethodGet, collector+"/readyz", nil)
+		if err != nil {
+			return fmt.Errorf("asking whether the collector is ready: %w", err)
+		}
+		if response, err := http.DefaultClient.Do(request); err == nil {
+			_ = response.Body.Close()
+			if response.StatusCode == http.StatusOK {
+				return nil
+			}
+		}
+		select {
+		case err := <-failed:
+			return err
+		case <-ctx.Done():
+			return errors.New("the collector did not become ready")
+		case <-time.After(20 * time.Millisecond):
+		}
+	}
+}
+
+// drain waits until what the collector took in is judged, stored and sent, within
+// drainTimeout.
+func (s *site) drain(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(ctx, drainTimeout)
+	defer cancel()
+	// In the order of the path: what a group has committed is in the next topic.
+	readers := []struct{ group, topic string }{
+		{detector.Group, kafka.Events},
+		{storage.Group(kafka.Events), kafka.Events},
+		{storage.Group(kafka.Annotations), kafka.Annotations},
+		{storage.Group(kafka.Findings), kafka.Findings},
+		{alert.Group, kafka.Findings},
+	}
+	for i := 0; i < len(readers) && ctx.Err() == nil; {
+		lag, err := s.kafka.Lag(ctx, readers[i].group, readers[i].topic)
+		if err == nil && lag == 0 {
+			i++
+			continue
+		}
+		select {
+		case <-ctx.Done():
+		case <-time.After(20 * time.Millisecond):
+		}
+	}
 }
 
 // randomToken is a bearer token of 256 bits.
