@@ -11,13 +11,19 @@ import (
 	"github.com/mcpwatch/mcpwatch/finding"
 )
 
-// Bounds of an engine's state. An engine sees one partition, so these are per partition.
 const (
-	// Window is how many events back the engine knows what it has already taken.
+	// Window is how many positions back the engine knows events and open requests. An engine
+	// sees one partition, so it bounds the state of each: at most as many ids and requests,
+	// and 64 MiB of requests' arguments (see event.Pairer).
 	Window = 8192
-	// openRequests is how many requests wait for their answer.
-	openRequests = 8192
+	// Rewind is how many positions before the first event that counts an engine must begin to
+	// find what one finds that never stopped: a request counts for a Window, and whether it
+	// was a repeat hangs on the Window before it.
+	Rewind = 2 * Window
 )
+
+// unjudged marks an event that defines more than an engine judges.
+const unjudged = "definitions_not_judged"
 
 // Engine applies a rule set to a stream of events. It belongs to one goroutine.
 type Engine struct {
@@ -36,16 +42,19 @@ type Counts struct {
 	Malformed uint64 // events whose message is no JSON; rules still read the rest
 	Findings  uint64
 	Evicted   uint64 // requests forgotten before their answer came
+	Unjudged  uint64 // definitions left out, being too many in one message
 	Absent    uint64 // reads of values that an event does not have
 }
 
 // NewEngine returns an engine for one stream of events.
-func NewEngine(set *rule.Set) *Engine {
+func NewEngine(set *rule.Set) *Engine { return newEngine(set, Window) }
+
+func newEngine(set *rule.Set, window int64) *Engine {
 	return &Engine{
 		set:    set,
 		view:   set.NewView(),
-		pairer: event.NewPairer(openRequests),
-		events: event.NewSeen(Window),
+		pairer: event.NewPairer(window),
+		events: event.NewSeen(window),
 	}
 }
 
@@ -61,9 +70,11 @@ func (g *Engine) Counts() Counts {
 // rules' ids, then on each definition in it.
 // An event whose id it knows of the same tenant and source changes nothing: an id is the
 // source's word, and one source cannot pass for another. A response is paired with its request on
-// the way, unless its source has done so.
-func (g *Engine) Process(e *event.Event) []finding.Finding {
-	if !g.events.Add(e.Tenant + "\x00" + e.Source.Name + "\x00" + e.ID) {
+// the way, unless its source has done so. The position is the event's place in the stream, such
+// as its Kafka offset, higher than the one before; what is found hangs on the event and those at
+// most Rewind positions before it, and on nothing else.
+func (g *Engine) Process(position int64, e *event.Event) []finding.Finding {
+	if !g.events.Add(position, e.Tenant+"\x00"+e.Source.Name+"\x00"+e.ID) {
 		g.counts.Repeats++
 		return nil
 	}
@@ -72,8 +83,12 @@ func (g *Engine) Process(e *event.Event) []finding.Finding {
 	if err != nil {
 		g.counts.Malformed++
 	}
-	g.pairer.Pair(e, &message)
+	g.pairer.Pair(position, e, &message)
 	g.view.Reset(e, message)
+	if n := g.view.Unjudged(); n > 0 {
+		e.Mark(unjudged)
+		g.counts.Unjudged += uint64(n)
+	}
 
 	var found []finding.Finding
 	g.set.Match(g.view, func(p *rule.Program, d *rule.Definition) {

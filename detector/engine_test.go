@@ -3,6 +3,7 @@ package detector_test
 import (
 	"fmt"
 	"slices"
+	"strings"
 	"testing"
 	"testing/fstest"
 	"time"
@@ -74,8 +75,8 @@ func definition(id string) event.Event {
 func TestFindingsOfASession(t *testing.T) {
 	engine := detector.NewEngine(rules(t))
 	var got []string
-	for _, e := range []event.Event{keyRead("e1", 3), keyReturned("e2", 3), keyRead("e1", 3), definition("e3")} {
-		for _, f := range engine.Process(&e) {
+	for i, e := range []event.Event{keyRead("e1", 3), keyReturned("e2", 3), keyRead("e1", 3), definition("e3")} {
+		for _, f := range engine.Process(int64(i), &e) {
 			got = append(got, fmt.Sprintf("%s %s %s %s %v %v", f.Rule, f.Severity, f.Mode, f.Name, f.Events, f.Key[min(1, len(f.Key)):]))
 		}
 	}
@@ -97,20 +98,20 @@ func TestFindingsOfASession(t *testing.T) {
 func TestIDsAreForEver(t *testing.T) {
 	engine := detector.NewEngine(rules(t))
 	e := keyRead("e1", 3)
-	found := engine.Process(&e)
+	found := engine.Process(0, &e)
 	if len(found) != 1 || found[0].ID != "3t3en9i4ojd51rqhnuvhrgf8uc" {
 		t.Errorf("the finding's id is %v", found[0].ID)
 	}
 	d := definition("e2")
-	found = engine.Process(&d)
+	found = engine.Process(1, &d)
 	again := definition("e3")
-	repeated := engine.Process(&again)
+	repeated := engine.Process(2, &again)
 	if len(found) != 1 || len(repeated) != 1 || found[0].ID != repeated[0].ID {
 		t.Errorf("the same definition listed twice has two ids: %v %v", found, repeated)
 	}
 	other := definition("e4")
 	other.Server.ID = "elsewhere"
-	if elsewhere := engine.Process(&other); elsewhere[0].ID == found[0].ID {
+	if elsewhere := engine.Process(3, &other); elsewhere[0].ID == found[0].ID {
 		t.Error("the same definition at another server has the same id")
 	}
 }
@@ -122,8 +123,8 @@ func TestWhatIsFoundDoesNotDependOnRepeats(t *testing.T) {
 	run := func(events []event.Event) []finding.Finding {
 		engine := detector.NewEngine(set)
 		var found []finding.Finding
-		for _, e := range events {
-			found = append(found, engine.Process(&e)...)
+		for i, e := range events {
+			found = append(found, engine.Process(int64(i), &e)...)
 		}
 		return found
 	}
@@ -144,4 +145,103 @@ func TestWhatIsFoundDoesNotDependOnRepeats(t *testing.T) {
 			t.Fatalf("with repeats %v, without %v", got, want)
 		}
 	})
+}
+
+func notification(id string) event.Event {
+	return message(id, event.ToClient, `{"jsonrpc":"2.0","method":"notifications/progress","params":{"progress":1}}`)
+}
+
+// TestARequestCountsForItsWindow holds that an engine that never stopped remembers no further
+// back than one that was restarted.
+func TestARequestCountsForItsWindow(t *testing.T) {
+	set := rules(t)
+	for between, want := range map[int]int{detector.Window - 1: 1, detector.Window: 0, 9000: 0} {
+		engine := detector.NewEngine(set)
+		e := keyRead("e", 3)
+		engine.Process(0, &e)
+		for i := 1; i <= between; i++ {
+			n := notification(fmt.Sprint("n", i))
+			engine.Process(int64(i), &n)
+		}
+		answer := keyReturned("a", 3)
+		if got := len(engine.Process(int64(between)+1, &answer)); got != want {
+			t.Errorf("%d events between request and answer: %d findings, want %d", between, got, want)
+		}
+	}
+}
+
+// TestARestartFindsTheSame holds that an engine that begins two windows before an offset finds
+// from there on what one finds that never stopped.
+func TestARestartFindsTheSame(t *testing.T) {
+	set := rules(t)
+	rapid.Check(t, func(t *rapid.T) {
+		window := rapid.Int64Range(1, 8).Draw(t, "window")
+		type record struct {
+			offset int64
+			event  event.Event
+		}
+		var records []record
+		var offset int64
+		for i := range rapid.IntRange(1, 60).Draw(t, "n") {
+			offset += rapid.SampledFrom([]int64{1, 1, 1, 2}).Draw(t, "distance") // markers take offsets too
+			rpc := rapid.IntRange(0, 2).Draw(t, "rpc")
+			id := fmt.Sprint("e", i)
+			var e event.Event
+			switch kind := rapid.IntRange(0, 9).Draw(t, "kind"); {
+			case kind < 3:
+				e = keyRead(id, rpc)
+			case kind < 5:
+				e = keyReturned(id, rpc)
+			case kind == 5:
+				e = message(id, event.ToClient, strings.Replace(string(keyReturned(id, rpc).Message), fmt.Sprintf(`"id":%d`, rpc), fmt.Sprintf(`"id":"%d"`, rpc), 1))
+			case kind == 6:
+				e = notification(id)
+			case kind == 7:
+				e = definition(id)
+			case len(records) > 0:
+				e = records[rapid.IntRange(0, len(records)-1).Draw(t, "which")].event
+			default:
+				continue
+			}
+			records = append(records, record{offset, e})
+		}
+		restart := rapid.Int64Range(0, offset).Draw(t, "restart")
+		run := func(from int64) (found []string) {
+			engine := detector.NewEngineOf(set, window)
+			for _, r := range records {
+				if r.offset < from {
+					continue
+				}
+				e := r.event
+				for _, f := range engine.Process(r.offset, &e) {
+					if r.offset >= restart {
+						found = append(found, fmt.Sprintf("%d %s %v", r.offset, f.ID, e.Request))
+					}
+				}
+				if r.offset >= restart {
+					found = append(found, fmt.Sprintf("%d %v %v", r.offset, e.Request, e.Marks))
+				}
+			}
+			return found
+		}
+		if whole, restarted := run(0), run(restart-detector.Rewind/detector.Window*window); !slices.Equal(whole, restarted) {
+			t.Fatalf("restarted at %d: %q, uninterrupted: %q", restart, restarted, whole)
+		}
+	})
+}
+
+// TestTooManyDefinitionsAreMarked holds that a message is judged in bounded time, and says so.
+func TestTooManyDefinitionsAreMarked(t *testing.T) {
+	for n, unjudged := range map[int]uint64{2048: 0, 2050: 2, 25000: 22952} {
+		e := message("e", event.ToClient, `{"jsonrpc":"2.0","id":9,"result":{"tools":[`+
+			strings.TrimSuffix(strings.Repeat(`{"name":"a","description":"do not tell"},`, n), ",")+`],"instructions":"do not tell"}}`)
+		engine := detector.NewEngine(rules(t))
+		found := engine.Process(0, &e)
+		if got := len(found); got != min(n, 2048)+1 { // the instructions are always judged
+			t.Errorf("%d tools: %d findings", n, got)
+		}
+		if got := engine.Counts().Unjudged; got != unjudged || e.HasMark("definitions_not_judged") != (unjudged > 0) {
+			t.Errorf("%d tools: %d are not judged, marks %q", n, got, e.Marks)
+		}
+	}
 }

@@ -22,7 +22,7 @@ type Writer interface {
 //
 // An offset is committed after what its event caused is acknowledged, so a crash repeats
 // findings and annotations and never loses one; a repeated finding has the same id. A partition
-// that is taken over is read from Window offsets before its commit: what the engine knows
+// that is taken over is read from Rewind offsets before its commit: what the engine knows
 // of past events is rebuilt, and what it finds on the way has been written already.
 type Stage struct {
 	o       Options
@@ -56,7 +56,7 @@ func (s *Stage) Run(ctx context.Context) error {
 		Open: func(_ context.Context, c kafka.Claim) (kafka.Handler, int64, error) {
 			s.o.Log.Info().Int("partition", c.Partition).Int64("offset", c.Offset).Msg("partition assigned")
 			h := &shard{stage: s, engine: NewEngine(s.o.Set), found: event.NewSeen(seenFindings), committed: c.Offset}
-			return h, max(c.Offset-Window, c.First), nil
+			return h, max(c.Offset-Rewind, c.First), nil
 		},
 		Retrying: func(c kafka.Claim, err error) {
 			s.metrics.failures.Inc()
@@ -81,7 +81,9 @@ const seenFindings = 4096
 type shard struct {
 	stage  *Stage
 	engine *Engine
-	found  *event.Seen
+	// found knows the last ids of the nth finding and before.
+	found *event.Seen
+	nth   int64
 	// committed is the first offset whose findings may not have been written.
 	committed int64
 
@@ -134,15 +136,17 @@ func (h *shard) decide(r kafka.Record) error {
 	if err != nil {
 		return err
 	}
-	paired := e.Request != nil
-	found := h.engine.Process(&e)
-	if !paired && e.Request != nil && r.Offset >= h.committed {
+	paired, marked := e.Request != nil, e.HasMark(unjudged)
+	found := h.engine.Process(r.Offset, &e)
+	news := !paired && e.Request != nil || !marked && e.HasMark(unjudged)
+	if news && r.Offset >= h.committed {
 		if err := h.annotate(r, &e); err != nil {
 			return err
 		}
 	}
 	for _, f := range found {
-		if !h.found.Add(f.ID) {
+		h.nth++
+		if !h.found.Add(h.nth, f.ID) {
 			h.stage.metrics.again.Inc()
 			continue
 		}
@@ -159,7 +163,8 @@ func (h *shard) decide(r kafka.Record) error {
 	return nil
 }
 
-// annotate restates an event whose request the engine has found.
+// annotate restates an event whose request the engine has found, or whose definitions it
+// has not judged.
 func (h *shard) annotate(r kafka.Record, e *event.Event) error {
 	value, err := event.Encode(nil, e)
 	if err != nil {
@@ -178,14 +183,15 @@ func (h *shard) count() {
 	m.repeats.Add(float64(now.Repeats - h.counted.Repeats))
 	m.malformed.Add(float64(now.Malformed - h.counted.Malformed))
 	m.evicted.Add(float64(now.Evicted - h.counted.Evicted))
+	m.unjudged.Add(float64(now.Unjudged - h.counted.Unjudged))
 	m.absent.Add(float64(now.Absent - h.counted.Absent))
 	h.counted = now
 }
 
 type metrics struct {
-	events, repeats, malformed, again, evicted, absent     prometheus.Counter
-	failures, expired, truncated, undecodable, annotations prometheus.Counter
-	findings                                               *prometheus.CounterVec
+	events, repeats, malformed, again, evicted, unjudged, absent prometheus.Counter
+	failures, expired, truncated, undecodable, annotations       prometheus.Counter
+	findings                                                     *prometheus.CounterVec
 }
 
 func newMetrics(r prometheus.Registerer) *metrics {
@@ -200,12 +206,13 @@ func newMetrics(r prometheus.Registerer) *metrics {
 		malformed:   counter("malformed_messages_total", "Events whose message is no JSON."),
 		again:       counter("repeated_findings_total", "Findings dropped because their id was known."),
 		evicted:     counter("evicted_requests_total", "Requests forgotten before their answer came."),
+		unjudged:    counter("unjudged_definitions_total", "Definitions left out because one message had too many."),
 		absent:      counter("absent_values_total", "Reads by rules of values that an event does not have."),
 		failures:    counter("failures_total", "Failed attempts; each is tried again."),
 		expired:     counter("expired_events_total", "Events that Kafka deleted before they were looked at."),
 		truncated:   counter("truncated_records_total", "Records that Kafka lost after they had been looked at."),
 		undecodable: counter("undecodable_records_total", "Records that are no event."),
-		annotations: counter("annotations_total", "Events restated with the request that they answer."),
+		annotations: counter("annotations_total", "Events restated with the request that they answer or with a mark."),
 		findings: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "mcpwatch_detector_findings_total", Help: "Findings written, by severity.",
 		}, []string{"severity"}),

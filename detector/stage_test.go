@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -91,6 +92,10 @@ func (n *notes) Produce(_ context.Context, records []kafka.Record) error {
 		partition, offset, err := kafka.Annotated(r)
 		if err != nil {
 			return err
+		}
+		if e.Request == nil {
+			n.events = append(n.events, fmt.Sprintf("%s is marked %v, stands at %d/%d", e.ID, e.Marks, partition, offset))
+			continue
 		}
 		n.events = append(n.events, fmt.Sprintf("%s answers %s, stands at %d/%d", e.ID, e.Request.Event, partition, offset))
 	}
@@ -206,5 +211,53 @@ func TestAnUnreadableRecordHoldsUpNobody(t *testing.T) {
 	stop()
 	if got := fmt.Sprint(o.rules()); got != "[key-read]" {
 		t.Errorf("found %s", got)
+	}
+}
+
+// TestARestartReadsBackFarEnough holds that a request whose repeat is within the window of its
+// answer stays as unknown after a restart as it was before: the repeat is known for one.
+func TestARestartReadsBackFarEnough(t *testing.T) {
+	b := newBench(t)
+	n := 0
+	pad := func(count int) {
+		var events []event.Event
+		for range count {
+			n++
+			events = append(events, notification(fmt.Sprint("n", n)))
+		}
+		for chunk := range slices.Chunk(events, 1000) {
+			b.send(chunk...)
+		}
+	}
+	b.send(keyRead("e1", 3))
+	pad(detector.Window - 1000)
+	b.send(keyRead("e1", 3))
+	pad(5000)
+	b.send(definition("e2"))
+	first := newOutlet()
+	stop := b.run(first)
+	first.await(t, 2)
+	stop()
+
+	second := newOutlet()
+	stop = b.run(second)
+	b.send(keyReturned("e3", 3), keyRead("e4", 5))
+	second.await(t, 1)
+	stop()
+	if got, want := second.rules(), []string{"key-read"}; !slices.Equal(got, want) {
+		t.Errorf("after the restart: %v, want %v", got, want)
+	}
+}
+
+// TestAnEventThatIsNotJudgedWholeIsRestated holds that its mark is written.
+func TestAnEventThatIsNotJudgedWholeIsRestated(t *testing.T) {
+	b := newBench(t)
+	b.send(message("e1", event.ToClient, `{"jsonrpc":"2.0","id":9,"result":{"tools":[`+strings.Repeat(`{},`, 2048)+`{}]}}`), keyRead("e2", 3))
+	o := newOutlet()
+	stop := b.run(o)
+	o.await(t, 1)
+	stop()
+	if got, want := o.annotations.events, []string{"e1 is marked [unpaired:no_request definitions_not_judged], stands at 0/0"}; !slices.Equal(got, want) {
+		t.Errorf("annotations are %v, want %v", got, want)
 	}
 }

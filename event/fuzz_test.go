@@ -87,7 +87,7 @@ func FuzzParse(f *testing.F) {
 		pairer := event.NewPairer(8)
 		e := event.Event{ID: "E", Session: "s", Direction: event.ToServer, Message: data}
 		children := event.Expand(&e, &m)
-		pairer.Pair(&e, &m)
+		pairer.Pair(1, &e, &m)
 		for _, child := range append(children, e) {
 			if _, err := event.Encode(nil, &child); err != nil {
 				t.Fatalf("%q cannot be stored: %v", child.Message, err)
@@ -97,8 +97,8 @@ func FuzzParse(f *testing.F) {
 				t.Fatalf("%q: %v", child.Message, err)
 			}
 			answer := event.Event{Session: "s", Direction: child.Direction.Opposite()}
-			pairer.Pair(&child, &cm)
-			pairer.Pair(&answer, &event.Message{Kind: event.KindResponse, ID: cm.ID})
+			pairer.Pair(2, &child, &cm)
+			pairer.Pair(2, &answer, &event.Message{Kind: event.KindResponse, ID: cm.ID})
 			if cm.Kind == event.KindRequest && (answer.Request == nil || answer.Request.Event != child.ID) {
 				t.Errorf("%s: the answer to it pairs with %+v", child.Message, answer.Request)
 			}

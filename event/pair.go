@@ -2,6 +2,7 @@ package event
 
 import (
 	"bytes"
+	"crypto/sha256"
 	"strconv"
 	"strings"
 
@@ -9,33 +10,48 @@ import (
 	"github.com/valyala/fastjson"
 )
 
-const maxRequestArguments = 64 * 1024
+// Bounds of what a request leaves behind.
+const (
+	maxRequestArguments = 64 * 1024
+	// maxArgumentsHeld is over how many bytes of later requests' arguments a request keeps its own.
+	maxArgumentsHeld = 64 << 20
+	maxKeyID         = 64
+)
 
 // Pairer joins responses to their requests. A response knows only its request's id, so
 // the pairer remembers requests by (tenant, source, connection or session, requester's
-// direction, id with its JSON type). It holds at most a fixed number of open requests and
-// forgets the oldest first. It belongs to one goroutine.
+// direction, id with its JSON type). It belongs to one goroutine.
+//
+// It forgets by distance alone: the request of an answer is the last one of its key at most a
+// window of positions before, unless an answer of that key came in between. So what it pairs
+// with is a function of what it was given in that window, wherever it began. So is what
+// remains of the arguments: they are dropped once later requests, answered or not, brought
+// 64 MiB of them, and a pairer never holds more. The answer is marked then.
 //
 // Clients of the TypeScript SDK read the id of an answer by Number(), so they take "3" for
 // the answer to 3. Where no request "3" is open it is paired so and marked, lest a server
 // hide its answers; 3 stays open for the answer that stricter clients wait for.
 type Pairer struct {
 	open map[pairKey]openRequest
-	// order holds what was remembered by age; entries that are no longer open are skipped.
-	order   []orderEntry
-	next    uint64
-	most    int
+	// order holds the window's requests by age, those no longer open too.
+	order  []orderEntry
+	window int64
+	// brought is how many bytes of arguments all requests had; the first bare ones of order
+	// have lost theirs.
+	brought uint64
+	bare    int
 	evicted uint64
 }
 
 type openRequest struct {
-	request Request
-	serial  uint64
+	request  Request
+	position int64
 }
 
 type orderEntry struct {
-	key    pairKey
-	serial uint64
+	key      pairKey
+	position int64
+	brought  uint64
 }
 
 type pairKey struct {
@@ -44,19 +60,21 @@ type pairKey struct {
 	id                         string
 }
 
-// NewPairer returns a Pairer that holds at most that many open requests.
-func NewPairer(most int) *Pairer {
-	return &Pairer{open: make(map[pairKey]openRequest), most: most}
+// NewPairer returns a Pairer that remembers requests for that many positions.
+func NewPairer(window int64) *Pairer {
+	return &Pairer{open: make(map[pairKey]openRequest), window: window}
 }
 
 // Pair remembers e if it is a request, and sets e.Request if it answers one. An event
 // that its source has paired already stays as it is. One that cannot be paired, for want
-// of a session or connection or of its request, is marked.
-func (p *Pairer) Pair(e *Event, m *Message) {
+// of a session or connection or of its request, is marked. The position is e's place in the
+// stream and never lower than the one before.
+func (p *Pairer) Pair(position int64, e *Event, m *Message) {
+	p.forget(position)
 	switch m.Kind {
 	case KindRequest:
 		if key, ok := keyOf(e, m.ID, e.Direction); ok {
-			p.remember(key, requestOf(e, m))
+			p.remember(position, key, requestOf(e, m))
 		}
 	case KindResponse, KindError:
 		if e.Request != nil || m.ID == "" {
@@ -71,7 +89,7 @@ func (p *Pairer) Pair(e *Event, m *Message) {
 		if ok {
 			delete(p.open, key)
 		} else {
-			key.id = asNumber(key.id)
+			key.id = keyID(asNumber(m.ID))
 			if opened, ok = p.open[key]; !ok {
 				e.Mark("unpaired:no_request")
 				return
@@ -87,34 +105,40 @@ func (p *Pairer) Pair(e *Event, m *Message) {
 	}
 }
 
-// Evicted is how many open requests were forgotten to keep the bound.
+// Evicted is how many requests the window passed before their answer came.
 func (p *Pairer) Evicted() uint64 { return p.evicted }
 
-func (p *Pairer) remember(key pairKey, r Request) {
-	p.next++
-	p.open[key] = openRequest{request: r, serial: p.next}
-	p.order = append(p.order, orderEntry{key, p.next})
-	for len(p.open) > p.most {
-		oldest := p.order[0]
-		p.order = p.order[1:]
-		if p.isOpen(oldest) {
-			delete(p.open, oldest.key)
+// forget drops what the window has passed.
+func (p *Pairer) forget(position int64) {
+	passed := 0
+	for passed < len(p.order) && position-p.order[passed].position > p.window {
+		if o := p.order[passed]; p.isOpen(o) {
+			delete(p.open, o.key)
 			p.evicted++
 		}
+		passed++
 	}
-	// Answered requests leave their entries behind; sweep them before they outgrow the open ones.
-	if len(p.order) > 2*len(p.open)+64 {
-		kept := make([]orderEntry, 0, len(p.open))
-		for _, o := range p.order {
-			if p.isOpen(o) {
-				kept = append(kept, o)
-			}
+	p.order = p.order[passed:]
+	p.bare = max(p.bare-passed, 0)
+}
+
+func (p *Pairer) remember(position int64, key pairKey, r Request) {
+	p.brought += uint64(len(r.Arguments))
+	p.open[key] = openRequest{request: r, position: position}
+	p.order = append(p.order, orderEntry{key, position, p.brought})
+	for ; p.brought-p.order[p.bare].brought > maxArgumentsHeld; p.bare++ {
+		if o := p.order[p.bare]; p.isOpen(o) {
+			opened := p.open[o.key]
+			opened.request.Arguments = nil
+			p.open[o.key] = opened
 		}
-		p.order = kept
 	}
 }
 
-func (p *Pairer) isOpen(o orderEntry) bool { return p.open[o.key].serial == o.serial }
+func (p *Pairer) isOpen(o orderEntry) bool {
+	opened, ok := p.open[o.key]
+	return ok && opened.position == o.position
+}
 
 func keyOf(e *Event, id string, requester Direction) (pairKey, bool) {
 	connection := "session:" + e.Session
@@ -124,7 +148,16 @@ func keyOf(e *Event, id string, requester Direction) (pairKey, bool) {
 	case e.Session == "":
 		return pairKey{}, false
 	}
-	return pairKey{e.Tenant, e.Source.Name, connection, requester, id}, true
+	return pairKey{e.Tenant, e.Source.Name, connection, requester, keyID(id)}, true
+}
+
+// keyID stands for an id in what is remembered: the id itself, or the hash of a long one.
+func keyID(id string) string {
+	if len(id) <= maxKeyID {
+		return id
+	}
+	sum := sha256.Sum256([]byte(id))
+	return "sha256:" + string(sum[:]) // no id in JSON begins so
 }
 
 // asNumber is the id that JavaScript's Number makes of a text id, "" where it makes none.

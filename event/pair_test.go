@@ -40,7 +40,7 @@ func (c *conversation) pass(e event.Event) event.Event {
 	if err != nil {
 		c.t.Fatal(err)
 	}
-	c.pairer.Pair(&e, &m)
+	c.pairer.Pair(int64(c.n), &e, &m)
 	return e
 }
 
@@ -198,18 +198,25 @@ func TestInputRequestsPairWithTheirResponses(t *testing.T) {
 	expect(t, answer, "e2 elicitation/create  ")
 }
 
-// TestPairerIsAMapThatForgetsItsOldest compares it with one that is obviously right.
-func TestPairerIsAMapThatForgetsItsOldest(t *testing.T) {
+// TestPairerIsAMapThatForgetsByDistance compares it with one that is obviously right, and with
+// one that began a window before.
+func TestPairerIsAMapThatForgetsByDistance(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		most := rapid.IntRange(1, 5).Draw(t, "most")
-		pairer := event.NewPairer(most)
-		type open struct{ key, event string }
+		window := rapid.Int64Range(1, 5).Draw(t, "window")
+		pairer := event.NewPairer(window)
+		type open struct {
+			position   int64
+			key, event string
+		}
 		var model []open // oldest first
+		var passed []event.Event
+		var positions []int64
 		var evicted uint64
+		var position int64
 		var parser event.Parser
 		find := func(key string) int { return slices.IndexFunc(model, func(o open) bool { return o.key == key }) }
-		steps := rapid.IntRange(1, 400).Draw(t, "steps")
-		for i := range steps {
+		for i := range rapid.IntRange(1, 400).Draw(t, "steps") {
+			position += rapid.Int64Range(1, 3).Draw(t, "distance")
 			request := rapid.Bool().Draw(t, "request")
 			session := rapid.SampledFrom([]string{"a", "b"}).Draw(t, "session")
 			id := rapid.SampledFrom([]string{`1`, `"1"`, `2`, `3`, `4`}).Draw(t, "id")
@@ -219,35 +226,120 @@ func TestPairerIsAMapThatForgetsItsOldest(t *testing.T) {
 				message = fmt.Sprintf(sampling, id)
 			}
 			e := event.Event{ID: fmt.Sprint(i), Session: session, Direction: direction, Message: jsontext.Value(message)}
+			passed, positions = append(passed, e), append(positions, position)
 			m, err := parser.Parse(e.Message)
 			if err != nil {
 				t.Fatal(err)
 			}
-			pairer.Pair(&e, &m)
+			pairer.Pair(position, &e, &m)
+			for len(model) > 0 && position-model[0].position > window {
+				model = model[1:]
+				evicted++
+			}
+			want := ""
 			if request {
 				key := fmt.Sprint(session, direction, id)
 				if at := find(key); at >= 0 {
 					model = slices.Delete(model, at, at+1)
 				}
-				if model = append(model, open{key, e.ID}); len(model) > most {
-					model = model[1:]
-					evicted++
-				}
+				model = append(model, open{position, key, e.ID})
 			} else if at := find(fmt.Sprint(session, direction.Opposite(), id)); at >= 0 {
-				if e.Request == nil || e.Request.Event != model[at].event {
-					t.Fatalf("step %d: paired with %v, want %s", i, e.Request, model[at].event)
-				}
+				want = model[at].event
 				model = slices.Delete(model, at, at+1)
 			} else if at := find(fmt.Sprint(session, direction.Opposite(), strings.Trim(id, `"`))); at >= 0 {
-				if e.Request == nil || e.Request.Event != model[at].event {
-					t.Fatalf("step %d: paired with %v, want %s", i, e.Request, model[at].event)
-				}
-			} else if e.Request != nil {
-				t.Fatalf("step %d: paired with %s, which is not open", i, e.Request.Event)
+				want = model[at].event
+			}
+			if got := requestOf(e); got != want {
+				t.Fatalf("step %d: paired with %q, want %q", i, got, want)
 			}
 			if pairer.Evicted() != evicted {
 				t.Fatalf("step %d: %d evicted, want %d", i, pairer.Evicted(), evicted)
 			}
+			if restarted := pairOfLast(t, window, positions, passed); restarted != want {
+				t.Fatalf("step %d: begun a window before it is paired with %q, want %q", i, restarted, want)
+			}
 		}
 	})
+}
+
+func requestOf(e event.Event) string {
+	if e.Request == nil {
+		return ""
+	}
+	return e.Request.Event
+}
+
+// pairOfLast is what the last event is paired with by a pairer that begins a window before it.
+func pairOfLast(t *rapid.T, window int64, positions []int64, events []event.Event) string {
+	pairer := event.NewPairer(window)
+	var parser event.Parser
+	last := len(events) - 1
+	for i, e := range events {
+		if positions[last]-positions[i] > window {
+			continue
+		}
+		m, err := parser.Parse(e.Message)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if pairer.Pair(positions[i], &e, &m); i == last {
+			return requestOf(e)
+		}
+	}
+	return ""
+}
+
+// TestHeldArgumentsAreBounded holds that old arguments make room, and that which ones do
+// hangs on later requests alone, not on where the pairer began or what was answered.
+func TestHeldArgumentsAreBounded(t *testing.T) {
+	const n = 1500 // of about 64 KiB: more than is held
+	ask := `{"id":%d,"method":"tools/call","params":{"name":"n","arguments":{"x":"` + strings.Repeat("y", 65000) + `"}}}`
+	kept := func(begin int, answerAll bool) (first int) {
+		pairer := event.NewPairer(2 * n)
+		pass := func(position int, d event.Direction, message string) event.Event {
+			e := event.Event{ID: "e", Session: "s", Direction: d, Message: jsontext.Value(message)}
+			m := parse(t, message)
+			pairer.Pair(int64(position), &e, &m)
+			return e
+		}
+		for i := begin; i < n; i++ {
+			pass(i, event.ToServer, fmt.Sprintf(ask, i))
+			if answerAll && i < 100 {
+				pass(i, event.ToClient, fmt.Sprintf(result, fmt.Sprint(i)))
+			}
+		}
+		first = -1
+		for i := max(begin, 100); i < n; i++ {
+			e := pass(n, event.ToClient, fmt.Sprintf(result, fmt.Sprint(i)))
+			if e.Request == nil {
+				t.Fatalf("request %d is not known", i)
+			}
+			if dropped := e.HasMark("request_arguments_dropped"); dropped != (e.Request.Arguments == nil) {
+				t.Fatalf("request %d: marks %q", i, e.Marks)
+			} else if !dropped && first < 0 {
+				first = i
+			}
+		}
+		return first
+	}
+	whole := kept(0, false)
+	if bytes := (n - whole) * 65008; bytes > 65<<20 || bytes < 63<<20 {
+		t.Errorf("%d bytes of arguments are held", bytes)
+	}
+	if got := kept(200, false); got != whole {
+		t.Errorf("begun later, the first request with arguments is %d, want %d", got, whole)
+	}
+	if got := kept(0, true); got != whole {
+		t.Errorf("with answers, the first request with arguments is %d, want %d", got, whole)
+	}
+}
+
+func TestLongIDsPairToo(t *testing.T) {
+	c := converse(t)
+	long := strings.Repeat("9", 1<<20)
+	c.say(event.ToServer, call, `"`+long+`"`)
+	expect(t, c.say(event.ToClient, result, `"`+long+`9"`), "unpaired:no_request")
+	expect(t, c.say(event.ToClient, result, `"`+long+`"`), `e1 tools/call read_file {"path":"/etc/hosts"}`)
+	c.say(event.ToServer, call, `7`)
+	expect(t, c.say(event.ToClient, result, `"`+strings.Repeat("0", 100)+`7"`), `e4 tools/call read_file {"path":"/etc/hosts"}`)
 }

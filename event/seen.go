@@ -1,29 +1,36 @@
 package event
 
-// Seen remembers the last ids of a stream, so that an event that lies at two offsets is
-// taken once. It holds at most a fixed number of ids and forgets the oldest first. It
-// belongs to one goroutine.
+// Seen remembers the ids of a stream, so that an event that lies at two offsets is taken
+// once. It forgets by distance alone: an id is a repeat where it occurred, itself a repeat or
+// not, at most a window of positions before. So the answer is a function of what came in
+// that window, wherever Seen began. It belongs to one goroutine.
 type Seen struct {
-	ids  map[string]struct{}
-	ring []string
-	next int
+	last   map[string]int64
+	order  []seenID // by age; an id that came again since is in it twice
+	window int64
 }
 
-// NewSeen returns a Seen that holds that many ids.
-func NewSeen(most int) *Seen {
-	return &Seen{ids: make(map[string]struct{}), ring: make([]string, most)}
+type seenID struct {
+	id       string
+	position int64
 }
 
-// Add remembers an id and reports whether it was new.
-func (s *Seen) Add(id string) bool {
-	if _, known := s.ids[id]; known {
-		return false
+// NewSeen returns a Seen that remembers ids for that many positions.
+func NewSeen(window int64) *Seen {
+	return &Seen{last: make(map[string]int64), window: window}
+}
+
+// Add remembers that an id is at a position, and reports whether it is new. Each position is
+// higher than the one before.
+func (s *Seen) Add(position int64, id string) bool {
+	for len(s.order) > 0 && position-s.order[0].position > s.window {
+		if o := s.order[0]; s.last[o.id] == o.position {
+			delete(s.last, o.id)
+		}
+		s.order = s.order[1:]
 	}
-	if len(s.ids) == len(s.ring) {
-		delete(s.ids, s.ring[s.next])
-	}
-	s.ring[s.next] = id
-	s.ids[id] = struct{}{}
-	s.next = (s.next + 1) % len(s.ring)
-	return true
+	_, known := s.last[id]
+	s.last[id] = position
+	s.order = append(s.order, seenID{id, position})
+	return !known
 }

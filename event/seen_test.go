@@ -1,7 +1,6 @@
 package event_test
 
 import (
-	"slices"
 	"testing"
 
 	"pgregory.net/rapid"
@@ -9,21 +8,25 @@ import (
 	"github.com/mcpwatch/mcpwatch/event"
 )
 
-// TestSeenKnowsTheLastIDs compares it with a list that is obviously right.
-func TestSeenKnowsTheLastIDs(t *testing.T) {
+// TestSeenKnowsTheIDsOfItsWindow compares it with a definition: an id is new where the window
+// before it holds none like it.
+func TestSeenKnowsTheIDsOfItsWindow(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		most := rapid.IntRange(1, 6).Draw(t, "most")
-		seen := event.NewSeen(most)
-		var model []string
+		window := rapid.Int64Range(1, 6).Draw(t, "window")
+		seen := event.NewSeen(window)
+		at := map[int64]string{}
+		var position int64
 		for _, id := range rapid.SliceOf(rapid.SampledFrom([]string{"", "a", "b", "c", "d", "e", "f", "g"})).Draw(t, "ids") {
-			fresh := !slices.Contains(model, id)
-			if got := seen.Add(id); got != fresh {
-				t.Fatalf("Add(%q) = %t with %q known", id, got, model)
-			}
-			if fresh {
-				if model = append(model, id); len(model) > most {
-					model = model[1:]
+			position += rapid.Int64Range(1, 3).Draw(t, "distance")
+			fresh := true
+			for p := position - window; p < position; p++ {
+				if before, ok := at[p]; ok && before == id {
+					fresh = false
 				}
+			}
+			at[position] = id
+			if got := seen.Add(position, id); got != fresh {
+				t.Fatalf("Add(%d, %q) = %t with %v before", position, id, got, at)
 			}
 		}
 	})

@@ -19,7 +19,7 @@ const (
 	// keeps the observer off the processor while the messages that woke it are passed on,
 	// and saves writes of the spool. It is also about what a killed tap loses.
 	gatherTime = 2 * time.Millisecond
-	// maxOpen bounds the requests that wait for their response.
+	// maxOpen is how many requests later one that waits for its response is forgotten.
 	maxOpen = 4096
 	// flushBytes is how much the observer gathers before it writes to the spool. It writes
 	// at the end of each block of the queue anyway.
@@ -42,6 +42,7 @@ type observer struct {
 	parser  event.Parser
 	items   event.Parser // for a batch's messages, while parser holds the batch
 	pairer  *event.Pairer
+	asked   int64 // requests so far
 	streams [directions]stream
 
 	out     []byte // records not yet appended
@@ -216,14 +217,22 @@ func (o *observer) message(e *event.Event, text []byte) bool {
 	if err != nil {
 		return true // JSON to one parser and not to the other, such as nesting over 300 levels
 	}
-	o.pairer.Pair(e, &m)
+	o.pair(e, &m)
 	for _, child := range batched(e, &m) {
 		if cm, err := o.items.Parse(child.Message); err == nil {
-			o.pairer.Pair(&child, &cm)
+			o.pair(&child, &cm)
 		}
 	}
 	o.learn(e, &m)
 	return true
+}
+
+// pair counts requests for positions, so that a slow one may notify as often as it likes.
+func (o *observer) pair(e *event.Event, m *event.Message) {
+	if m.Kind == event.KindRequest {
+		o.asked++
+	}
+	o.pairer.Pair(o.asked, e, m)
 }
 
 // batched returns a batch's messages, so that a request in a batch is known when its

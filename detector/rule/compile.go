@@ -15,8 +15,6 @@ import (
 	"github.com/google/cel-go/common/types"
 	"github.com/google/cel-go/common/types/ref"
 	"github.com/google/cel-go/ext"
-
-	"github.com/mcpwatch/mcpwatch/event"
 )
 
 // Program is a rule compiled. It is immutable and safe for concurrent use.
@@ -63,19 +61,17 @@ const (
 
 // Compile makes a set of rules and lists. It reports every problem, joined.
 func Compile(rules []*Rule, lists []*List) (*Set, error) {
-	schema, err := newSchema(lists)
-	if err != nil {
-		return nil, err
-	}
+	lists, twice := distinct(lists)
+	schema := newSchema(lists)
 	env, err := schema.environment()
 	if err != nil {
 		return nil, fmt.Errorf("building the rule environment: %w", err)
 	}
 	set := &Set{schema: schema}
-	var problems []error
+	problems := twice
 	seen := map[string]string{}
 	for _, r := range rules {
-		if first, twice := seen[r.ID]; twice {
+		if first, taken := seen[r.ID]; taken && r.ID != "" {
 			problems = append(problems, errorAt(r.file, r.tree, "$.id", fmt.Sprintf("id %q is taken by %s", r.ID, first)))
 			continue
 		}
@@ -154,19 +150,21 @@ func (p *Program) isTrue(v *View) bool {
 	return err == nil && out == types.True
 }
 
-// Absent is how many reads of the view found no value so far.
-func (v *View) Absent() uint64 { return v.absent }
+// distinct is the lists whose name no list before has, and what is wrong with the others.
+func distinct(lists []*List) (kept []*List, problems []error) {
+	seen := map[string]string{}
+	for _, l := range lists {
+		if first, taken := seen[l.Name]; taken {
+			problems = append(problems, errorAt(l.file, l.tree, "$.name", fmt.Sprintf("list %q is in %s already", l.Name, first)))
+			continue
+		}
+		seen[l.Name] = l.file
+		kept = append(kept, l)
+	}
+	return kept, problems
+}
 
-// Method and Name are what findings on the shown event name.
-func (v *View) Method() string { return v.method() }
-
-// Name is the tool, prompt or resource that the shown event is about.
-func (v *View) Name() string { return v.name() }
-
-// Kind is the kind of the shown message.
-func (v *View) Kind() event.Kind { return v.message.Kind }
-
-func newSchema(lists []*List) (*schema, error) {
+func newSchema(lists []*List) *schema {
 	s := &schema{fields: Fields(), index: map[string]int{}, absent: absentValue()}
 	for _, l := range lists {
 		members := make(map[string]struct{}, len(l.Values))
@@ -180,15 +178,12 @@ func newSchema(lists []*List) (*schema, error) {
 		})
 	}
 	for i, f := range s.fields {
-		if _, twice := s.index[f.Name]; twice {
-			return nil, fmt.Errorf("two lists or fields are named %s", f.Name)
-		}
 		s.index[f.Name] = i
 		if f.needs == partDefinition {
 			s.definitionSlots = append(s.definitionSlots, i)
 		}
 	}
-	return s, nil
+	return s
 }
 
 func (s *schema) environment() (*cel.Env, error) {
@@ -206,11 +201,17 @@ func (s *schema) environment() (*cel.Env, error) {
 }
 
 func (s *schema) compile(env *cel.Env, r *Rule, lists []*List) (*Program, error) {
+	switch {
+	case strings.TrimSpace(r.Match) == "":
+		return nil, errorAt(r.file, r.tree, "$.match", "match is missing: it is the CEL expression that finds something")
+	case len(r.Match) > maxExpressionBytes:
+		return nil, errorAt(r.file, r.tree, "$.match", fmt.Sprintf("match is %d bytes, at most %d are taken", len(r.Match), maxExpressionBytes))
+	}
 	tree, issues := env.Compile(r.Match)
 	if issues.Err() != nil {
 		var problems []error
 		for _, e := range issues.Errors() {
-			problems = append(problems, expressionAt(r.file, r.tree, "$.match",
+			problems = append(problems, expressionAt(r,
 				e.Location.Line(), e.Location.Column(), "match: "+s.explain(r.Match, e)))
 		}
 		return nil, errors.Join(problems...)

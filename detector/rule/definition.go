@@ -69,31 +69,55 @@ func (d *Definition) description() string {
 	return event.Text(event.Get(d.value, "description"))
 }
 
-// definitions lists what the message defines.
+// maxDefinitions bounds the tools, prompts, resources and templates of one message that are
+// judged: some 0.1 ms each.
+const maxDefinitions = 2048
+
+// definitionLists are the members of a result that define, with what names each definition.
+var definitionLists = [...]struct{ member, kind, name string }{
+	{"tools", "tool", "name"},
+	{"prompts", "prompt", "name"},
+	{"resources", "resource", "uri"},
+	{"resourceTemplates", "template", "uriTemplate"},
+}
+
+// definitions lists what of the message is judged: the first maxDefinitions in the order of
+// the lists, and the instructions.
 func (v *View) definitions() []Definition {
-	result := v.message.Result
-	if result == nil {
+	var found []Definition
+	for _, list := range definitionLists {
+		for _, d := range objects(event.Get(v.message.Result, list.member)) {
+			if len(found) == maxDefinitions {
+				break
+			}
+			found = append(found, newDefinition(list.kind, event.Text(event.Get(d, list.name)), d))
+		}
+	}
+	if instructions := event.Get(v.message.Result, "instructions"); event.Text(instructions) != "" {
+		found = append(found, newDefinition("instructions", "instructions", instructions))
+	}
+	return found
+}
+
+// Unjudged is how many definitions of the shown message are left out, being too many.
+func (v *View) Unjudged() int {
+	n := 0
+	for _, list := range definitionLists {
+		n += len(objects(event.Get(v.message.Result, list.member)))
+	}
+	return max(n-maxDefinitions, 0)
+}
+
+// objects are the objects in an array.
+func objects(list *fastjson.Value) []*fastjson.Value {
+	if list == nil || list.Type() != fastjson.TypeArray {
 		return nil
 	}
-	var found []Definition
-	for _, list := range [...]struct{ member, kind, name string }{
-		{"tools", "tool", "name"},
-		{"prompts", "prompt", "name"},
-		{"resources", "resource", "uri"},
-		{"resourceTemplates", "template", "uriTemplate"},
-	} {
-		members := event.Get(result, list.member)
-		if members == nil || members.Type() != fastjson.TypeArray {
-			continue
+	var found []*fastjson.Value
+	for _, item := range list.GetArray() {
+		if item.Type() == fastjson.TypeObject {
+			found = append(found, item)
 		}
-		for _, d := range members.GetArray() {
-			if d.Type() == fastjson.TypeObject {
-				found = append(found, newDefinition(list.kind, event.Text(event.Get(d, list.name)), d))
-			}
-		}
-	}
-	if instructions := event.Get(result, "instructions"); event.Text(instructions) != "" {
-		found = append(found, newDefinition("instructions", "instructions", instructions))
 	}
 	return found
 }

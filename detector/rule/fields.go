@@ -72,7 +72,7 @@ func eventFields() []Field {
 			return types.Timestamp{Time: v.event.Received}
 		}},
 		text("event.kind", "request, notification, response, error, batch or unknown.", func(v *View) string { return string(v.message.Kind) }),
-		text("event.method", "The JSON-RPC method; of an answer, that of its request.", func(v *View) string { return v.method() }),
+		text("event.method", "The JSON-RPC method; of an answer, that of its request.", func(v *View) string { return v.Method() }),
 		text("event.direction", "to_server or to_client.", func(v *View) string { return string(v.event.Direction) }),
 		text("event.transport", "stdio, http or sse.", func(v *View) string { return v.event.Transport }),
 		text("event.session", "The session, where the protocol or the source has one.", func(v *View) string { return v.event.Session }),
@@ -121,7 +121,7 @@ func contextFields() []Field {
 
 func callFields() []Field {
 	return []Field{
-		text("call.tool", "The tool called; on its answer too.", func(v *View) string { return v.name() }).of(partCall),
+		text("call.tool", "The tool called; on its answer too.", func(v *View) string { return v.Name() }).of(partCall),
 		{Name: "call.args", Type: cel.MapType(cel.StringType, cel.DynType), Doc: "The arguments.", needs: partCall, read: func(v *View) ref.Val {
 			if v.arguments() == nil {
 				return nil
@@ -142,8 +142,8 @@ func callFields() []Field {
 			func(v *View) int64 { return int64(len(v.event.Message)) }).of(partResult),
 		integer("error.code", "The JSON-RPC error code.", func(v *View) int64 { return v.message.ErrorCode }).of(partError),
 		text("error.message", "The JSON-RPC error message.", func(v *View) string { return v.message.ErrorText }).of(partError),
-		text("resource.uri", "The resource read; on its answer too.", func(v *View) string { return v.name() }).of(partResource),
-		text("prompt.name", "The prompt asked for; on its answer too.", func(v *View) string { return v.name() }).of(partPrompt),
+		text("resource.uri", "The resource read; on its answer too.", func(v *View) string { return v.Name() }).of(partResource),
+		text("prompt.name", "The prompt asked for; on its answer too.", func(v *View) string { return v.Name() }).of(partPrompt),
 	}
 }
 

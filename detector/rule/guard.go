@@ -26,7 +26,7 @@ const (
 // partsOf says what the shown event has, definitions aside.
 func (v *View) partsOf() part {
 	var has part
-	switch v.method() {
+	switch v.Method() {
 	case "tools/call":
 		has |= partCall
 	case "resources/read":

@@ -99,9 +99,9 @@ func TestGuards(t *testing.T) {
 		`result.text.contains("a") || result.is_error`:                             {partResult, ""},
 		`call.tool == "a" || result.is_error`:                                      {0, ""},
 		`(event.kind == "request" || event.kind == "response") && call.tool != ""`: {partCall, ""},
-		`!(call.tool == "a")`:                                                      {partCall, ""},
 		`!(event.kind == "request")`:                                               {0, ""},
 		`elicitation.fields.exists(f, f == "a")`:                                   {partElicitation, ""},
+		`!(call.tool == "a")`:                                                      {partCall, ""},
 		`definition.text.contains("a") && result.size > 1`:                         {partDefinition | partResult, ""},
 		`hosts(result.text).exists(h, internal(h))`:                                {partResult, ""},
 	} {

@@ -17,7 +17,7 @@ type Folder struct {
 // Load reads and compiles the rules and lists of all folders together, all or nothing. A
 // file under a folder named "lists" holds a list; every other *.yaml holds a rule. A
 // folder without a rule or list is an error, since it was named for a reason. The error
-// joins every problem found.
+// joins every problem found: what can be read is compiled though other files cannot be.
 func Load(folders ...Folder) (*Set, error) {
 	var rules []*Rule
 	var lists []*List
@@ -29,10 +29,11 @@ func Load(folders ...Folder) (*Set, error) {
 			problems = append(problems, err)
 		}
 	}
-	if err := errors.Join(problems...); err != nil {
+	set, err := Compile(rules, lists)
+	if err := errors.Join(append(problems, err)...); err != nil {
 		return nil, err
 	}
-	return Compile(rules, lists)
+	return set, nil
 }
 
 func read(folder Folder) (rules []*Rule, lists []*List, err error) {
@@ -61,13 +62,14 @@ func read(folder Folder) (rules []*Rule, lists []*List, err error) {
 		r, err := Parse(file, data)
 		if err != nil {
 			problems = append(problems, err)
-			return nil
 		}
-		rules = append(rules, r)
+		if r != nil {
+			rules = append(rules, r)
+		}
 		return nil
 	})
 	if walkErr != nil {
-		return nil, nil, walkErr
+		problems = append(problems, walkErr)
 	}
 	if len(rules) == 0 && len(lists) == 0 && len(problems) == 0 {
 		problems = append(problems, &Error{File: folder.Name, Reason: "no rule file (*.yaml) in it"})

@@ -10,8 +10,10 @@ package rule
 import (
 	"errors"
 	"fmt"
+	"math"
 	"regexp"
 	"strings"
+	"unicode"
 
 	"github.com/goccy/go-yaml"
 	"github.com/goccy/go-yaml/ast"
@@ -36,8 +38,9 @@ type Rule struct {
 	Match string `yaml:"match"`
 	Tests []Test `yaml:"tests"`
 
-	file string
-	tree *ast.File
+	file   string
+	source string
+	tree   *ast.File
 }
 
 // Test is one of a rule's own tests.
@@ -92,9 +95,10 @@ const (
 	maxExpressionBytes = 16 * 1024
 )
 
-// Parse reads one rule. Unknown fields are errors.
+// Parse reads one rule. Unknown fields are errors. A rule that can be read is returned beside
+// what is wrong with it, so that its expression, which Compile looks at, can be compiled too.
 func Parse(file string, data []byte) (*Rule, error) {
-	r := &Rule{file: file}
+	r := &Rule{file: file, source: string(data)}
 	tree, err := decode(file, data, r)
 	if err != nil {
 		return nil, err
@@ -131,10 +135,27 @@ func decode(file string, data []byte, into any) (*ast.File, error) {
 	if err != nil {
 		return nil, yamlError(file, err)
 	}
+	if len(tree.Docs) > 1 {
+		return nil, secondDocument(file, tree.Docs[1])
+	}
 	if err := yaml.UnmarshalWithOptions(data, into, yaml.Strict()); err != nil {
 		return nil, yamlError(file, err)
 	}
 	return tree, nil
+}
+
+// secondDocument refuses what would go unread. Where it is empty, so may be what the parser
+// says of a third.
+func secondDocument(file string, d *ast.DocumentNode) *Error {
+	e := &Error{File: file, Reason: "a second YAML document: a file holds one rule or list"}
+	start := d.Start
+	if start == nil && d.Body != nil {
+		start = d.Body.GetToken()
+	}
+	if start != nil && start.Position != nil {
+		e.Line, e.Column = start.Position.Line, start.Position.Column
+	}
+	return e
 }
 
 func yamlError(file string, err error) error {
@@ -154,7 +175,7 @@ var (
 	ruleTag  = regexp.MustCompile(`^[a-z][a-z0-9-]*\.[A-Za-z0-9.:-]+$`)
 )
 
-// validate reports every problem of the rule that needs no compiler.
+// validate reports every problem of the rule, its expression aside.
 func (r *Rule) validate() error {
 	var problems []error
 	problem := func(path, format string, args ...any) {
@@ -179,12 +200,6 @@ func (r *Rule) validate() error {
 		if !ruleTag.MatchString(t) {
 			problem(fmt.Sprintf("$.tags[%d]", i), "tag %q must be FRAMEWORK.ID, such as safe-mcp.T1001", t)
 		}
-	}
-	switch {
-	case strings.TrimSpace(r.Match) == "":
-		problem("$.match", "match is missing: it is the CEL expression that finds something")
-	case len(r.Match) > maxExpressionBytes:
-		problem("$.match", "match is %d bytes, at most %d are taken", len(r.Match), maxExpressionBytes)
 	}
 	return errors.Join(problems...)
 }
@@ -213,27 +228,73 @@ func nodeAt(tree *ast.File, path string) ast.Node {
 	return node
 }
 
-// expressionAt translates a place in an expression (line from 1, column from 0) into one
-// in the YAML file that holds it.
-func expressionAt(file string, tree *ast.File, path string, line, column int, reason string) *Error {
-	e := errorAt(file, tree, path, reason)
-	node := nodeAt(tree, path)
-	switch n := node.(type) {
-	case *ast.LiteralNode: // "|": each line of the expression is a line of the file
-		if n.Start.Value != "" && n.Start.Value[0] == '|' {
-			indent := 1
-			if value := n.Value.GetToken(); value != nil {
-				indent = value.Position.IndentNum + 1
-			}
-			e.Line, e.Column = n.Start.Position.Line+line, indent+column
-		}
+// expressionAt translates a place in the rule's expression (line from 1, column from 0) into
+// one in the YAML file that holds it, however the YAML folds its lines.
+func expressionAt(r *Rule, line, column int, reason string) *Error {
+	e := errorAt(r.file, r.tree, "$.match", reason)
+	before, past := solids(r.Match, line, column), 0
+	if before > 0 && before == solids(r.Match, math.MaxInt, 0) {
+		before, past = before-1, 1 // the expression's end: one past its last character
+	}
+	switch n := nodeAt(r.tree, "$.match").(type) {
+	case *ast.LiteralNode: // "|" or ">": the expression begins on the next line
+		e.Line, e.Column = solidAt(r.source, n.Start.Position.Line+1, 1, before, 0)
 	case *ast.StringNode:
-		if line == 1 && e.Line > 0 {
-			e.Column += column
-			if n.Token.Origin != "" && strings.ContainsAny(strings.TrimSpace(n.Token.Origin)[:1], `'"`) {
-				e.Column++
-			}
+		quote, at := byte(0), n.Token.Position.Column
+		if origin := strings.TrimSpace(n.Token.Origin); origin != "" && strings.ContainsAny(origin[:1], `'"`) {
+			quote = origin[0]
+			at++
+		}
+		e.Line, e.Column = solidAt(r.source, n.Token.Position.Line, at, before, quote)
+	default:
+		return e
+	}
+	e.Column += past
+	return e
+}
+
+// solids counts the characters before a place in a text, white space aside: what folding
+// changes is white space, so the count is the same in the file.
+func solids(text string, line, column int) int {
+	n, atLine, atColumn := 0, 1, 0
+	for _, c := range text {
+		if atLine > line || atLine == line && atColumn >= column {
+			break
+		}
+		atColumn++
+		if c == '\n' {
+			atLine, atColumn = atLine+1, 0
+		} else if !unicode.IsSpace(c) {
+			n++
 		}
 	}
-	return e
+	return n
+}
+
+// solidAt is where the character is that has so many others before it, white space aside, from
+// a place in the file on. Within quotes two characters of the file can make one.
+func solidAt(source string, line, column, before int, quote byte) (int, int) {
+	for n := 1; n < line; n++ {
+		_, source, _ = strings.Cut(source, "\n")
+	}
+	text := []rune(source)
+	for i := min(column-1, len(text)); i < len(text); i++ {
+		solid := !unicode.IsSpace(text[i])
+		if solid && before == 0 {
+			return line, column
+		}
+		if i+1 < len(text) && (quote == '"' && text[i] == '\\' || quote == '\'' && text[i] == '\'' && text[i+1] == '\'') {
+			i++
+			column++
+			solid = quote == '\'' || !strings.ContainsRune("nrt \n", text[i])
+		}
+		column++
+		if text[i] == '\n' {
+			line, column = line+1, 1
+		}
+		if solid {
+			before--
+		}
+	}
+	return line, column
 }

@@ -57,6 +57,60 @@ func TestLoadRefuses(t *testing.T) {
 			map[string]string{"a.yaml": with("match: |\n  call.tool == \"x\"\n  && calls.tool == \"y\"")},
 			[]string{`site/a.yaml:6:6: match: unknown name "calls.tool"`},
 		},
+		"an unknown variable, folded": {
+			map[string]string{"a.yaml": with("match: >-\n\n    call.tool == \"x\"\n    && (true\n      || calls.tool == \"y\")\n\n    && cal.l == 1")},
+			[]string{`site/a.yaml:8:10: match: unknown name "calls.tool"`, `site/a.yaml:10:8: match: unknown name "cal.l"`},
+		},
+		"an unknown variable, plain over lines": {
+			map[string]string{"a.yaml": with("match: call.tool == \"ñ x\"\n  && calls.tool == \"y\"")},
+			[]string{`site/a.yaml:5:6: match: unknown name "calls.tool"`},
+		},
+		"an unknown variable, quoted over lines": {
+			map[string]string{"a.yaml": with("match: 'call.tool == ''x''\n  && calls.tool == \"y\"'")},
+			[]string{`site/a.yaml:5:6: match: unknown name "calls.tool"`},
+		},
+		"an unknown variable, after escapes": {
+			map[string]string{"a.yaml": with(`match: "call.tool == \"x\"\n&& calls.tool == \"y\""`)},
+			[]string{`site/a.yaml:4:32: match: unknown name "calls.tool"`},
+		},
+		"an expression that ends early": {
+			map[string]string{"a.yaml": with("match: >\n  call.tool ==\n    (\nmode: alert")},
+			[]string{`site/a.yaml:6:6: match: Syntax error`},
+		},
+		"a second document": {
+			map[string]string{"a.yaml": valid + "---\n" + valid},
+			[]string{`site/a.yaml:5:1: a second YAML document: a file holds one rule or list`},
+		},
+		"a second document without a beginning": {
+			map[string]string{"a.yaml": valid + "...\n" + valid},
+			[]string{`site/a.yaml:6:`},
+		},
+		"a third document behind an empty one": {
+			map[string]string{"a.yaml": valid + "---\n---\n" + valid},
+			[]string{`site/a.yaml:5:1: a second YAML document`},
+		},
+		"a second document in a list": {
+			map[string]string{"a.yaml": valid, "lists/l.yaml": "name: l\nvalues: [a]\n---\nname: m\nvalues: [b]\n"},
+			[]string{`site/lists/l.yaml:3:1: a second YAML document`},
+		},
+		"a list's name twice": {
+			map[string]string{
+				"a.yaml": with(`match: call.tool in lists.l && nothing`), "lists/l.yaml": "name: l\nvalues: [a]\n",
+				"lists/m.yaml": "values: [b]\nname: l\n",
+			},
+			[]string{`site/lists/m.yaml:2:7: list "l" is in site/lists/l.yaml already`, `site/a.yaml:4:32: match: unknown name "nothing"`},
+		},
+		"what can be compiled beside what cannot be read": {
+			map[string]string{
+				"a.yaml": "id: [\n",
+				"b.yaml": strings.Replace(with(`match: nothing`), "high", "awful", 1),
+				"c.yaml": "id: c\ntitle: C\nseverity: low\n",
+			},
+			[]string{
+				"site/a.yaml:1:", `site/b.yaml:3:11: severity "awful"`, `site/b.yaml:4:8: match: unknown name "nothing"`,
+				"site/c.yaml: match is missing",
+			},
+		},
 		"a type error": {
 			map[string]string{"a.yaml": with(`match: result.size == "big"`)},
 			[]string{"site/a.yaml:4:20: match: found no matching overload for '_==_'"},

@@ -28,7 +28,7 @@ type View struct {
 	argumentsRead   bool
 
 	slots []slot
-	// Absent counts the reads of values that the event does not have.
+	// absent counts the reads of values that the event does not have.
 	absent uint64
 }
 
@@ -50,6 +50,9 @@ func (v *View) Reset(e *event.Event, m event.Message) {
 	v.has = v.partsOf()
 	clear(v.slots)
 }
+
+// Absent is how many reads of the view found no value so far.
+func (v *View) Absent() uint64 { return v.absent }
 
 func (v *View) setDefinition(d *Definition) {
 	v.definition = d
@@ -93,15 +96,16 @@ func (v *View) string(name string) string {
 	return string(s)
 }
 
-func (v *View) method() string {
+// Method is the method of the shown message; of an answer, that of its request.
+func (v *View) Method() string {
 	if v.message.Method == "" && v.event.Request != nil {
 		return v.event.Request.Method
 	}
 	return v.message.Method
 }
 
-// name is the tool, prompt or resource that the message is about.
-func (v *View) name() string {
+// Name is the tool, prompt or resource that the shown message is about.
+func (v *View) Name() string {
 	if name := v.message.Name(); name != "" {
 		return name
 	}

@@ -54,7 +54,7 @@ func run(set *rule.Set, p *rule.Program, t rule.Test) error {
 	place := map[string]int{}
 	for i := range events {
 		place[events[i].ID] = i
-		for _, f := range engine.Process(&events[i]) {
+		for _, f := range engine.Process(int64(i), &events[i]) {
 			if f.Rule == p.Rule.ID {
 				found = append(found, f)
 			}
