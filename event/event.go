@@ -169,7 +169,8 @@ type Request struct {
 	// Name is the tool or prompt name, or the resource URI.
 	Name string `json:"name,omitempty"`
 	// Arguments are the tool's or prompt's arguments as they were on the wire. They are
-	// left out, and the event marked "request_arguments_dropped", over 64 KiB.
+	// left out, and the event marked "request_arguments_dropped", over 64 KiB, or where later
+	// requests have brought 64 MiB of them.
 	Arguments jsontext.Value `json:"arguments,omitzero"`
 }
 

@@ -13,22 +13,21 @@ import (
 
 // FindingsQuery selects findings. Zero fields select all.
 type FindingsQuery struct {
-	Since time.Time // by the finding's time
-	// ReceivedSince selects by when the collector took the evidence in.
-	ReceivedSince time.Time
-	Minimum       finding.Severity
-	Limit         int
+	// Since is by the collector's clock (Received): the source's may be wrong, or the
+	// event late.
+	Since   time.Time
+	Minimum finding.Severity
+	Limit   int
 }
 
 // Findings returns findings, oldest first; of more than Limit, the newest.
 func (c *Client) Findings(ctx context.Context, q FindingsQuery) ([]finding.Finding, error) {
 	rows, err := c.conn.Query(ctx, `SELECT body FROM (
 			SELECT body, time, finding_id FROM `+Database+`.findings
-			WHERE time >= @since AND received >= @received AND toInt8(severity) >= @rank
+			WHERE received >= @since AND toInt8(severity) >= @rank
 			ORDER BY time DESC, finding_id DESC LIMIT @limit
 		) ORDER BY time, finding_id`,
 		clickhouse.DateNamed("since", atLeast1970(q.Since), clickhouse.MicroSeconds),
-		clickhouse.DateNamed("received", atLeast1970(q.ReceivedSince), clickhouse.MicroSeconds),
 		clickhouse.Named("rank", q.Minimum.Rank()),
 		clickhouse.Named("limit", q.Limit))
 	if err != nil {

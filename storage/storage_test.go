@@ -316,7 +316,7 @@ func TestFindingsQuery(t *testing.T) {
 	stop := s.runSink()
 	defer stop()
 	low := found("e1")
-	low.Severity = finding.Low
+	low.Severity, low.Received = finding.Low, noon.Add(2*time.Minute)
 	late := found("e2")
 	late.Time = noon.Add(time.Hour)
 	for _, f := range []finding.Finding{late, low} {
@@ -335,7 +335,7 @@ func TestFindingsQuery(t *testing.T) {
 	}{
 		"all, oldest first": {storage.FindingsQuery{Limit: 10}, []string{low.ID, late.ID}},
 		"the newest":        {storage.FindingsQuery{Limit: 1}, []string{late.ID}},
-		"by time":           {storage.FindingsQuery{Limit: 10, Since: noon.Add(time.Minute)}, []string{late.ID}},
+		"by when received":  {storage.FindingsQuery{Limit: 10, Since: noon.Add(time.Minute)}, []string{low.ID}},
 		"by severity":       {storage.FindingsQuery{Limit: 10, Minimum: finding.High}, []string{late.ID}},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -32,7 +32,7 @@ func (f storeFlags) open() (*storage.Client, error) {
 
 type findingsCommand struct {
 	storeFlags
-	Since    time.Duration    `help:"How far back." default:"24h"`
+	Since    time.Duration    `help:"How far back, by when the evidence was received." default:"24h"`
 	Follow   bool             `short:"f" help:"Go on with new ones until Ctrl-C."`
 	Severity finding.Severity `help:"Least severity shown." enum:"info,low,medium,high,critical" default:"info"`
 	Limit    int              `help:"At most so many, the newest." default:"1000"`
@@ -48,13 +48,17 @@ const (
 
 // Run implements the command.
 func (c *findingsCommand) Run(ctx context.Context, s streams) error {
+	if c.Since <= 0 {
+		return &exitError{code: exitUsage, err: fmt.Errorf("findings: --since is %s, must be more than nothing, such as 24h", c.Since)}
+	}
 	store, err := c.open()
 	if err != nil {
 		return err
 	}
 	defer func() { _ = store.Close() }()
 	form := outputFor(c.Output, s.out)
-	query := storage.FindingsQuery{Since: time.Now().Add(-c.Since), Minimum: c.Severity, Limit: c.Limit}
+	first := time.Now().Add(-c.Since)
+	query := storage.FindingsQuery{Since: first, Minimum: c.Severity, Limit: c.Limit}
 	found, err := store.Findings(ctx, query)
 	if err != nil {
 		return err
@@ -85,7 +89,9 @@ func (c *findingsCommand) Run(ctx context.Context, s streams) error {
 				delete(shown, id)
 			}
 		}
-		query.Since, query.ReceivedSince = time.Time{}, since
+		if query.Since = since; since.Before(first) {
+			query.Since = first
+		}
 		if found, err = store.Findings(ctx, query); err != nil && ctx.Err() == nil {
 			return err
 		}
@@ -96,8 +102,7 @@ func (c *findingsCommand) Run(ctx context.Context, s streams) error {
 func newFindingWriter(out io.Writer, form string) func(finding.Finding) error {
 	return func(f finding.Finding) error {
 		if form == "table" {
-			p := findingLine(&f)
-			_, err := fmt.Fprintf(out, "%s  %-8s  %-28s  %s → %s: %s\n", p[0], p[1], p[2], p[3], p[4], p[5])
+			_, err := io.WriteString(out, findingText(&f))
 			return err
 		}
 		return writeFinding(out, form, &f)

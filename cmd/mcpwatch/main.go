@@ -80,7 +80,7 @@ func run(args []string, s streams) int {
 		code, err = exit.code, exit.err
 	}
 	if err != nil {
-		_, _ = fmt.Fprintf(s.err, "mcpwatch: %v\n", err)
+		_, _ = fmt.Fprintf(s.err, "mcpwatch: %s\n", printableLines(err.Error()))
 	}
 	return code
 }

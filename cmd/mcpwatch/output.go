@@ -1,14 +1,19 @@
 package main
 
 import (
+	"bytes"
 	"encoding/csv"
+	"errors"
 	"fmt"
 	"io"
+	"math"
 	"os"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"text/tabwriter"
 	"time"
+	"unicode"
 
 	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
@@ -45,41 +50,112 @@ func findingLine(f *finding.Finding) []string {
 		target += " " + f.Name
 	}
 	return []string{
-		f.Time.Local().Format(time.TimeOnly), strings.ToUpper(string(f.Severity)), f.Rule,
+		f.Time.Local().Format(time.TimeOnly), strings.ToUpper(string(f.Severity)), event.Printable(f.Rule),
 		event.Printable(f.Actor), event.Printable(strings.TrimSpace(target)), event.Printable(f.Title),
 	}
 }
 
-// findingLines prints findings as they come, at most so many a second: a terminal that
-// scrolls faster than it is read tells nothing. What is left out is counted.
-type findingLines struct {
-	mu      sync.Mutex
-	out     io.Writer
-	second  time.Time
-	printed int
-	skipped int
+// printableLines makes a text of several lines safe for a terminal. Unlike
+// event.Printable it cuts nothing.
+func printableLines(s string) string {
+	return strings.Map(func(r rune) rune {
+		switch {
+		case r == '\n' || r == ' ' || unicode.IsPrint(r):
+			return r
+		case r == '\t':
+			return ' '
+		}
+		return '?'
+	}, s)
 }
 
-const findingLinesASecond = 20
+// findingText is a finding as a line of a terminal's log.
+func findingText(f *finding.Finding) string {
+	p := findingLine(f)
+	return fmt.Sprintf("%s  %-8s  %-28s  %s → %s: %s\n", p[0], p[1], p[2], p[3], p[4], p[5])
+}
 
-func newFindingLines(out io.Writer) *findingLines { return &findingLines{out: out} }
+// findingLines prints findings as they come, at most so many a second: a terminal that
+// scrolls faster than it is read tells nothing. What is left out is counted. It never
+// holds up who adds findings, be the terminal paused.
+type findingLines struct {
+	out     io.Writer
+	waiting chan finding.Finding
+	dropped atomic.Int64 // what waiting had no room for
+	quit    func()
+	ended   chan struct{}
+}
+
+const (
+	findingLinesASecond = 20
+	findingLinesWaiting = 100
+)
+
+// newFindingLines starts a goroutine that close ends.
+func newFindingLines(out io.Writer) *findingLines {
+	quit := make(chan struct{})
+	l := &findingLines{
+		out: out, waiting: make(chan finding.Finding, findingLinesWaiting),
+		quit: sync.OnceFunc(func() { close(quit) }), ended: make(chan struct{}),
+	}
+	go l.print(quit)
+	return l
+}
 
 func (l *findingLines) add(f finding.Finding) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if now := time.Now().Truncate(time.Second); now != l.second {
-		if l.skipped > 0 {
-			_, _ = fmt.Fprintf(l.out, "… and %d more: see `mcpwatch findings`\n", l.skipped)
+	select {
+	case l.waiting <- f:
+	default:
+		l.dropped.Add(1)
+	}
+}
+
+// close prints what waits and returns; where the terminal is paused, it gives up after a
+// while.
+func (l *findingLines) close() {
+	l.quit()
+	select {
+	case <-l.ended:
+	case <-time.After(time.Second):
+	}
+}
+
+func (l *findingLines) print(quit <-chan struct{}) {
+	defer close(l.ended)
+	var second <-chan time.Time // ends the one that began with the first line printed
+	printed, skipped := 0, 0
+	one := func(f finding.Finding) {
+		if printed == findingLinesASecond {
+			skipped++
+			return
 		}
-		l.second, l.printed, l.skipped = now, 0, 0
+		printed++
+		_, _ = io.WriteString(l.out, findingText(&f))
 	}
-	if l.printed == findingLinesASecond {
-		l.skipped++
-		return
+	more := func() {
+		if n := int64(skipped) + l.dropped.Swap(0); n > 0 {
+			_, _ = fmt.Fprintf(l.out, "… and %d more: see `mcpwatch findings`\n", n)
+		}
+		printed, skipped = 0, 0
 	}
-	l.printed++
-	p := findingLine(&f)
-	_, _ = fmt.Fprintf(l.out, "%s  %-8s  %-28s  %s → %s: %s\n", p[0], p[1], p[2], p[3], p[4], p[5])
+	for {
+		select {
+		case f := <-l.waiting:
+			if second == nil {
+				second = time.After(time.Second)
+			}
+			one(f)
+		case <-second:
+			second = nil
+			more()
+		case <-quit:
+			for len(l.waiting) > 0 {
+				one(<-l.waiting)
+			}
+			more()
+			return
+		}
+	}
 }
 
 // table aligns rows for people.
@@ -93,12 +169,19 @@ func table(w io.Writer, header []string, rows [][]string) error {
 	return t.Flush()
 }
 
+// maxTableRows bounds a table, which is kept until its end: only then are its columns'
+// widths known.
+const maxTableRows = 100_000
+
+var errTableTooLong = fmt.Errorf("a table has at most %d rows: use -o jsonl", maxTableRows)
+
 // records writes rows of a query in one of the forms table, jsonl and csv.
 type records struct {
 	form    string
 	out     io.Writer
 	names   []string
 	pending [][]string
+	line    bytes.Buffer
 	csv     *csv.Writer
 }
 
@@ -120,13 +203,18 @@ func (r *records) row(values []any) error {
 	case "csv":
 		return r.csv.Write(texts(values, func(s string) string { return s }))
 	default:
+		if len(r.pending) == maxTableRows {
+			return errTableTooLong
+		}
 		r.pending = append(r.pending, texts(values, event.Printable))
 		return nil
 	}
 }
 
+// jsonRow writes a row whole or not at all.
 func (r *records) jsonRow(values []any) error {
-	e := jsontext.NewEncoder(r.out, jsontext.AllowInvalidUTF8(true))
+	r.line.Reset()
+	e := jsontext.NewEncoder(&r.line, jsontext.AllowInvalidUTF8(true))
 	if err := e.WriteToken(jsontext.BeginObject); err != nil {
 		return err
 	}
@@ -134,11 +222,44 @@ func (r *records) jsonRow(values []any) error {
 		if err := e.WriteToken(jsontext.String(r.names[i])); err != nil {
 			return err
 		}
-		if err := json.MarshalEncode(e, v, jsontext.AllowInvalidUTF8(true), json.Deterministic(true)); err != nil {
+		if err := json.MarshalEncode(e, v, valueOptions()); err != nil {
 			return fmt.Errorf("encoding column %s: %w", r.names[i], err)
 		}
 	}
-	return e.WriteToken(jsontext.EndObject)
+	if err := e.WriteToken(jsontext.EndObject); err != nil {
+		return err
+	}
+	_, err := r.out.Write(r.line.Bytes())
+	return err
+}
+
+// valueOptions say how ClickHouse's values become JSON. Numbers that JSON has not are
+// texts, as with ClickHouse's output_format_json_quote_denormals.
+var valueOptions = sync.OnceValue(func() json.Options {
+	return json.JoinOptions(jsontext.AllowInvalidUTF8(true), json.Deterministic(true), json.WithMarshalers(json.JoinMarshalers(
+		json.MarshalToFunc(func(e *jsontext.Encoder, v float64) error { return denormal(e, v) }),
+		json.MarshalToFunc(func(e *jsontext.Encoder, v float32) error { return denormal(e, float64(v)) }),
+	)))
+})
+
+func denormal(e *jsontext.Encoder, v float64) error {
+	if text := denormalText(v); text != "" {
+		return e.WriteToken(jsontext.String(text))
+	}
+	return errors.ErrUnsupported // it is encoded as ever
+}
+
+// denormalText is ClickHouse's name of a number that JSON has not, "" for others.
+func denormalText(v float64) string {
+	switch {
+	case math.IsNaN(v):
+		return "nan"
+	case math.IsInf(v, 1):
+		return "inf"
+	case math.IsInf(v, -1):
+		return "-inf"
+	}
+	return ""
 }
 
 func (r *records) end() error {
@@ -147,7 +268,11 @@ func (r *records) end() error {
 		r.csv.Flush()
 		return r.csv.Error()
 	case "table":
-		return table(r.out, r.names, r.pending)
+		names := make([]string, len(r.names))
+		for i, name := range r.names {
+			names[i] = event.Printable(name)
+		}
+		return table(r.out, names, r.pending)
 	}
 	return nil
 }
@@ -163,14 +288,23 @@ func texts(values []any, safe func(string) string) []string {
 		case fmt.Stringer:
 			row[i] = safe(v.String())
 		default:
-			if data, err := json.Marshal(v, jsontext.AllowInvalidUTF8(true), json.Deterministic(true)); err == nil {
-				row[i] = safe(string(data))
+			if data, err := json.Marshal(v, valueOptions()); err == nil {
+				row[i] = safe(unquoted(string(data)))
 			} else {
 				row[i] = safe(fmt.Sprint(v))
 			}
 		}
 	}
 	return row
+}
+
+// unquoted is the JSON of a value, without the quotes of a number that JSON has not.
+func unquoted(text string) string {
+	switch text {
+	case `"inf"`, `"-inf"`, `"nan"`:
+		return strings.Trim(text, `"`)
+	}
+	return text
 }
 
 // shellQuote makes a word of a POSIX shell.

@@ -45,7 +45,7 @@ func (c *rulesTestCommand) Run(s streams) error {
 		switch {
 		case r.Failure != "":
 			failed++
-			_, _ = fmt.Fprintf(s.out, "FAIL  %s  %s: %s\n      %s\n", r.Rule, event.Printable(r.Test), event.Printable(r.Failure), r.File)
+			_, _ = fmt.Fprintf(s.out, "FAIL  %s  %s: %s\n      %s\n", r.Rule, event.Printable(r.Test), event.Printable(r.Failure), printableLines(r.File))
 		case c.Verbose:
 			_, _ = fmt.Fprintf(s.out, "ok    %s  %s\n", r.Rule, event.Printable(r.Test))
 		}
@@ -71,7 +71,7 @@ func (c *rulesListCommand) Run(s streams) error {
 	if outputFor(c.Output, s.out) == "table" {
 		rows := make([][]string, len(set.Programs))
 		for i, p := range set.Programs {
-			rows[i] = []string{p.Rule.ID, string(p.Rule.Severity), string(p.Rule.Mode), p.Rule.Title, strings.Join(p.Rule.Tags, " ")}
+			rows[i] = []string{p.Rule.ID, string(p.Rule.Severity), string(p.Rule.Mode), event.Printable(p.Rule.Title), event.Printable(strings.Join(p.Rule.Tags, " "))}
 		}
 		return table(s.out, []string{"RULE", "SEVERITY", "MODE", "TITLE", "TAGS"}, rows)
 	}

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
 	"time"
 
 	"github.com/go-json-experiment/json"
@@ -26,9 +27,6 @@ type scanCommand struct {
 	FailOn   finding.Severity `help:"Exit with 2 if a finding is at least this bad." enum:",info,low,medium,high,critical" default:""`
 	File     string           `arg:"" help:"File to read, - for standard input."`
 }
-
-// maxRecord bounds one record of a scanned file, in bytes.
-const maxRecord = 16 << 20
 
 // scanned is a finding and the row that made it.
 type scanned struct {
@@ -52,16 +50,21 @@ func (c *scanCommand) Run(s streams) error {
 		in = f
 	}
 	out := bufio.NewWriterSize(s.out, 64<<10)
-	scan := scan{command: c, engine: detector.NewEngine(set), form: outputFor(c.Output, s.out), out: out, err: s.err, started: time.Now()}
-	read := eachRecord(in, scan.record)
+	scan := scan{command: c, engine: detector.NewEngine(set), form: outputFor(c.Output, s.out), out: out, err: s.err}
+	read := eachRecord(in, scan.record, scan.refuse)
 	if read == nil && scan.rows == 0 {
 		read = errors.New("scanning: the file holds nothing")
 	}
 	if err := errors.Join(read, scan.end(), out.Flush()); err != nil {
 		return err
 	}
-	if c.FailOn != "" && scan.worst >= c.FailOn.Rank() {
+	switch {
+	case c.FailOn == "":
+		return nil
+	case scan.worst >= c.FailOn.Rank():
 		return &exitError{code: exitCondition}
+	case scan.refused > 0:
+		return fmt.Errorf("scanning: no finding is %s or worse, but --fail-on passes only what could be read whole", c.FailOn)
 	}
 	return nil
 }
@@ -73,41 +76,111 @@ type scan struct {
 	form    string
 	out     io.Writer
 	err     io.Writer
-	started time.Time
 
 	rows, refused int
+	events        int64
 	worst         int
 	table         [][]string
 }
 
+// refuse counts a row that nobody can read.
+func (s *scan) refuse(reason string) error {
+	s.complain(reason)
+	s.rows++
+	return s.verdict(s.rows-1, nil)
+}
+
+// complain says why not all of the current row could be scanned.
+func (s *scan) complain(reason string) {
+	s.refused++
+	if s.refused <= 10 {
+		_, _ = fmt.Fprintf(s.err, "row %d: %s\n", s.rows, event.Printable(reason))
+	}
+}
+
 // record scans one record of the file.
 func (s *scan) record(record []byte) error {
-	row := s.rows
-	s.rows++
+	if record[0] == '[' && s.command.Format != format.Tools && !isBatch(record) {
+		return s.list(record)
+	}
+	return s.scan(record)
+}
+
+// list scans the elements of an array that stands on a line: no format's record looks
+// like this, a batch of messages and a list of tools aside.
+func (s *scan) list(array []byte) error {
+	if !jsontext.Value(array).IsValid(lenient()) {
+		return s.refuse("is not JSON")
+	}
+	return newCutter(bytes.NewReader(array)).documents(func(record []byte) error {
+		if record[0] == '[' && !isBatch(record) {
+			return s.refuse("is an array in an array")
+		}
+		return s.scan(record)
+	}, s.refuse)
+}
+
+// isBatch reports whether an array holds JSON-RPC messages, bare ones, and nothing else.
+func isBatch(array []byte) bool {
+	d := jsontext.NewDecoder(bytes.NewReader(array), lenient())
+	if _, err := d.ReadToken(); err != nil {
+		return false
+	}
+	for d.PeekKind() == '{' {
+		message, err := d.ReadValue()
+		if err != nil || !isBare(message) {
+			return false
+		}
+	}
+	return d.PeekKind() == ']'
+}
+
+// isBare reports whether an object is a JSON-RPC message that nobody put into an envelope.
+func isBare(object []byte) bool {
+	var envelope struct {
+		Message jsontext.Value `json:"message"`
+		Raw     jsontext.Value `json:"raw"`
+	}
+	err := json.Unmarshal(object, &envelope, lenient())
+	form, _ := format.Detect(object)
+	return err == nil && form == format.JSONRPC && envelope.Message == nil && envelope.Raw == nil
+}
+
+// scan scans one record, one row of the output.
+func (s *scan) scan(record []byte) error {
 	limits := event.Limits{Bytes: maxRecord, Depth: event.DefaultLimits().Depth}
 	e, err := format.Read(s.command.Format, record, limits)
 	if err != nil {
-		s.refused++
-		if s.refused <= 10 {
-			_, _ = fmt.Fprintf(s.err, "row %d: %s\n", row, event.Printable(err.Error()))
-		}
-		return s.verdict(row, nil)
+		return s.refuse(err.Error())
 	}
 	if e.Session == "" && e.Source.Format == string(format.JSONRPC) {
 		e.Session = "scan" // a bare transcript is one conversation
 	}
+	// No clock is read, so that a file gives the same output whenever it is scanned.
+	received := e.Time
+	if received.IsZero() {
+		received = time.Unix(0, 0)
+	}
+	row := s.rows
 	var found []scanned
 	taken := s.parser.Take(event.Shipment{
-		Event: e, Origin: event.Origin{Tenant: "scan", Source: "scan"}, Received: s.started, Raw: record, Ordinal: row,
+		Event: e, Origin: event.Origin{Tenant: "scan", Source: "scan"}, Received: received, Raw: record, Ordinal: row,
 	})
+	dropped := false
 	for i := range taken {
-		for _, f := range s.engine.Process(&taken[i]) {
+		dropped = dropped || taken[i].HasMark("children_dropped")
+		s.events++
+		for _, f := range s.engine.Process(s.events, &taken[i]) {
 			found = append(found, scanned{row, f})
 			if f.Mode == finding.Alert {
 				s.worst = max(s.worst, f.Severity.Rank())
 			}
 		}
 	}
+	if dropped {
+		s.complain("holds more messages or definitions than are judged: give one a line")
+	}
+	s.rows++
 	return s.verdict(row, found)
 }
 
@@ -119,6 +192,9 @@ func (s *scan) verdict(row int, found []scanned) error {
 	for _, f := range found {
 		switch s.form {
 		case "table":
+			if len(s.table) == maxTableRows {
+				return errTableTooLong
+			}
 			line := findingLine(&f.Finding)
 			s.table = append(s.table, append([]string{fmt.Sprint(f.row)}, line[1:]...))
 		case "ocsf":
@@ -151,15 +227,14 @@ func (s *scan) writeVerdict(row int, found []scanned) error {
 		if f.Severity.Rank() > rank {
 			rank, worst = f.Severity.Rank(), string(f.Severity)
 		}
-		if len(rules) == 0 || rules[len(rules)-1] != f.Rule {
-			rules = append(rules, f.Rule)
-		}
+		rules = append(rules, f.Rule)
 	}
+	slices.Sort(rules)
 	data, err := json.Marshal(struct {
 		Row      int      `json:"row"`
 		Severity string   `json:"severity"`
 		Rules    []string `json:"rules"`
-	}{row, worst, rules})
+	}{row, worst, slices.Compact(rules)})
 	if err != nil {
 		return fmt.Errorf("encoding a verdict: %w", err)
 	}
@@ -176,75 +251,6 @@ func (s *scan) end() error {
 	}
 	if s.refused > 0 {
 		_, _ = fmt.Fprintf(s.err, "%d of %d rows could not be read\n", s.refused, s.rows)
-	}
-	return nil
-}
-
-// eachRecord calls do with each record of a file: the lines of NDJSON, or the elements of
-// one JSON array, or one JSON document over several lines.
-func eachRecord(in io.Reader, do func([]byte) error) error {
-	r := bufio.NewReaderSize(in, 1<<20)
-	first, err := r.Peek(r.Size())
-	if err != nil && !errors.Is(err, io.EOF) && !errors.Is(err, bufio.ErrBufferFull) {
-		return fmt.Errorf("reading: %w", err)
-	}
-	if isDocument(first) {
-		return eachOfDocument(r, do)
-	}
-	scanner := bufio.NewScanner(r)
-	scanner.Buffer(make([]byte, 64<<10), maxRecord+1)
-	for scanner.Scan() {
-		if line := bytes.TrimSpace(scanner.Bytes()); len(line) > 0 {
-			if err := do(line); err != nil {
-				return err
-			}
-		}
-	}
-	if err := scanner.Err(); err != nil {
-		return fmt.Errorf("reading: %w (a line may have %d bytes)", err, maxRecord)
-	}
-	return nil
-}
-
-// isDocument reports whether the file is one JSON value that does not end on its first line.
-func isDocument(start []byte) bool {
-	line, _, several := bytes.Cut(bytes.TrimLeft(start, " \t\r\n"), []byte("\n"))
-	if !several || len(line) == 0 {
-		return len(line) > 0 && line[0] == '['
-	}
-	return (line[0] == '{' || line[0] == '[') && !jsontext.Value(line).IsValid(jsontext.AllowDuplicateNames(true), jsontext.AllowInvalidUTF8(true)) &&
-		looksOpen(line)
-}
-
-// looksOpen reports whether a line's brackets are left open, as in an indented document.
-func looksOpen(line []byte) bool {
-	d := jsontext.NewDecoder(bytes.NewReader(line), jsontext.AllowDuplicateNames(true), jsontext.AllowInvalidUTF8(true))
-	for {
-		if _, err := d.ReadToken(); err != nil {
-			return errors.Is(err, io.ErrUnexpectedEOF)
-		}
-	}
-}
-
-func eachOfDocument(r io.Reader, do func([]byte) error) error {
-	d := jsontext.NewDecoder(r, jsontext.AllowDuplicateNames(true), jsontext.AllowInvalidUTF8(true))
-	array := d.PeekKind() == '['
-	if array {
-		if _, err := d.ReadToken(); err != nil {
-			return fmt.Errorf("reading: %w", err)
-		}
-	}
-	for d.PeekKind() != ']' {
-		value, err := d.ReadValue()
-		if errors.Is(err, io.EOF) && !array {
-			return nil
-		}
-		if err != nil {
-			return fmt.Errorf("reading: %w", err)
-		}
-		if err := do(value); err != nil {
-			return err
-		}
 	}
 	return nil
 }

@@ -1,0 +1,209 @@
+package main
+
+import (
+	"bufio"
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+
+	"github.com/go-json-experiment/json"
+	"github.com/go-json-experiment/json/jsontext"
+)
+
+// maxRecord bounds one record of a scanned file, in bytes.
+const maxRecord = 16 << 20
+
+var errTooLong = fmt.Sprintf("is longer than %d bytes", maxRecord)
+
+// lenient takes what event.Mend would mend.
+func lenient() json.Options {
+	return json.JoinOptions(jsontext.AllowDuplicateNames(true), jsontext.AllowInvalidUTF8(true))
+}
+
+// eachRecord calls do with each record of a file: the lines of NDJSON, or JSON documents
+// over several lines and the elements of arrays among them. It calls refuse for a record
+// that is too long and goes on after it; no more than one record is in memory.
+func eachRecord(in io.Reader, do func(record []byte) error, refuse func(reason string) error) error {
+	c := newCutter(in)
+	first, err := c.in.Peek(c.in.Size())
+	if err != nil && !errors.Is(err, io.EOF) {
+		return fmt.Errorf("reading: %w", err)
+	}
+	if isDocument(first, errors.Is(err, io.EOF)) {
+		return c.documents(do, refuse)
+	}
+	return c.lines(do, refuse)
+}
+
+// isDocument reports whether the file begins with a JSON value that does not end on its
+// first line, or with an array and nothing more.
+func isDocument(start []byte, whole bool) bool {
+	line, rest, several := bytes.Cut(bytes.TrimLeft(start, " \t\r\n"), []byte("\n"))
+	if len(line) == 0 {
+		return false
+	}
+	if !several || whole && len(bytes.TrimSpace(rest)) == 0 {
+		return line[0] == '['
+	}
+	return (line[0] == '{' || line[0] == '[') && !jsontext.Value(line).IsValid(lenient()) && looksOpen(line)
+}
+
+// looksOpen reports whether a line's brackets are left open, as in an indented document.
+func looksOpen(line []byte) bool {
+	d := jsontext.NewDecoder(bytes.NewReader(line), lenient())
+	for {
+		if _, err := d.ReadToken(); err != nil {
+			return errors.Is(err, io.ErrUnexpectedEOF)
+		}
+	}
+}
+
+// cutter cuts a file into records.
+type cutter struct {
+	in     *bufio.Reader
+	record []byte
+	long   bool // record is too long, and what came last is not in it
+}
+
+func newCutter(in io.Reader) *cutter { return &cutter{in: bufio.NewReaderSize(in, 1<<20)} }
+
+func (c *cutter) begin() { c.record, c.long = c.record[:0], false }
+
+func (c *cutter) add(part ...byte) {
+	if c.long = c.long || len(c.record)+len(part) > maxRecord; !c.long {
+		c.record = append(c.record, part...)
+	}
+}
+
+// give hands on the record.
+func (c *cutter) give(do func([]byte) error, refuse func(string) error) error {
+	if c.long {
+		return refuse(errTooLong)
+	}
+	if record := bytes.TrimSpace(c.record); len(record) > 0 {
+		return do(record)
+	}
+	return nil
+}
+
+// lines gives each line.
+func (c *cutter) lines(do func([]byte) error, refuse func(string) error) error {
+	for {
+		c.begin()
+		err := c.restOfLine()
+		if err != nil && !errors.Is(err, io.EOF) {
+			return fmt.Errorf("reading: %w", err)
+		}
+		if err := c.give(do, refuse); err != nil {
+			return err
+		}
+		if err != nil {
+			return nil
+		}
+	}
+}
+
+func (c *cutter) restOfLine() error {
+	for {
+		part, err := c.in.ReadSlice('\n')
+		c.add(bytes.TrimSuffix(part, []byte("\n"))...)
+		if !errors.Is(err, bufio.ErrBufferFull) {
+			return err
+		}
+	}
+}
+
+// documents gives each value, and for an array each of its elements. Where a value breaks
+// off it is given as far as it goes, and what is none is given up to the line's end: both
+// are no JSON, which is for do to say.
+func (c *cutter) documents(do func([]byte) error, refuse func(string) error) error {
+	array := false
+	for {
+		b, err := c.in.ReadByte()
+		if errors.Is(err, io.EOF) && !array {
+			return nil
+		}
+		if err != nil {
+			return fmt.Errorf("reading: %w", unexpected(err))
+		}
+		switch {
+		case b == ' ' || b == '\t' || b == '\r' || b == '\n', b == ',' && array:
+			continue
+		case b == '[' && !array, b == ']' && array:
+			array = !array
+			continue
+		}
+		c.begin()
+		c.add(b)
+		switch {
+		case b == '{' || b == '[' || b == '"' && array:
+			err = c.restOfValue(b)
+		case array:
+			err = c.restOfWord()
+		default:
+			if err = c.restOfLine(); errors.Is(err, io.EOF) {
+				err = nil
+			}
+		}
+		if err != nil {
+			return fmt.Errorf("reading: %w", unexpected(err))
+		}
+		if err := c.give(do, refuse); err != nil {
+			return err
+		}
+	}
+}
+
+func unexpected(err error) error {
+	if errors.Is(err, io.EOF) {
+		return io.ErrUnexpectedEOF
+	}
+	return err
+}
+
+// restOfValue reads to the end of the object, array or text that begins with first. A
+// line's end within a text ends the value: JSON has none there.
+func (c *cutter) restOfValue(first byte) error {
+	depth, text, escaped := 1, first == '"', false
+	if text {
+		depth = 0
+	}
+	for depth > 0 || text {
+		b, err := c.in.ReadByte()
+		if err != nil {
+			return err
+		}
+		c.add(b)
+		switch {
+		case text && b == '\n':
+			return nil
+		case escaped:
+			escaped = false
+		case text && b == '\\':
+			escaped = true
+		case b == '"':
+			text = !text
+		case text:
+		case b == '{' || b == '[':
+			depth++
+		case b == '}' || b == ']':
+			depth--
+		}
+	}
+	return nil
+}
+
+// restOfWord reads to what ends an element of an array that is no object, array or text.
+func (c *cutter) restOfWord() error {
+	for {
+		b, err := c.in.ReadByte()
+		if err != nil {
+			return err
+		}
+		if b == ',' || b == ']' || b == '\n' {
+			return c.in.UnreadByte()
+		}
+		c.add(b)
+	}
+}
