@@ -103,7 +103,7 @@ func (s *scan) record(record []byte) error {
 	if record[0] == '[' && s.command.Format != format.Tools && !isBatch(record) {
 		return s.list(record)
 	}
-	return s.scan(record)
+	return s.judge(record)
 }
 
 // list scans the elements of an array that stands on a line: no format's record looks
@@ -112,12 +112,20 @@ func (s *scan) list(array []byte) error {
 	if !jsontext.Value(array).IsValid(lenient()) {
 		return s.refuse("is not JSON")
 	}
-	return newCutter(bytes.NewReader(array)).documents(func(record []byte) error {
-		if record[0] == '[' && !isBatch(record) {
-			return s.refuse("is an array in an array")
+	d := jsontext.NewDecoder(bytes.NewReader(array), lenient())
+	_, err := d.ReadToken()
+	for err == nil && d.PeekKind() != ']' {
+		var record []byte
+		if record, err = d.ReadValue(); err != nil {
+			break
 		}
-		return s.scan(record)
-	}, s.refuse)
+		if record[0] == '[' && !isBatch(record) {
+			err = s.refuse("is an array in an array")
+			continue
+		}
+		err = s.judge(record)
+	}
+	return err
 }
 
 // isBatch reports whether an array holds JSON-RPC messages, bare ones, and nothing else.
@@ -146,8 +154,8 @@ func isBare(object []byte) bool {
 	return err == nil && form == format.JSONRPC && envelope.Message == nil && envelope.Raw == nil
 }
 
-// scan scans one record, one row of the output.
-func (s *scan) scan(record []byte) error {
+// judge scans one record, one row of the output.
+func (s *scan) judge(record []byte) error {
 	limits := event.Limits{Bytes: maxRecord, Depth: event.DefaultLimits().Depth}
 	e, err := format.Read(s.command.Format, record, limits)
 	if err != nil {

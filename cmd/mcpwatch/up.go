@@ -218,6 +218,7 @@ func (c *upCommand) prepare(ctx context.Context, dir *dataDir, h *servers, set *
 
 // serve runs the parts until ctx ends or one of them fails, sources stopping first.
 func (c *upCommand) serve(ctx context.Context, dir *dataDir, s *site, a *announcer) error {
+	defer a.tally.close()
 	defer func() { _ = s.store.Close() }()
 	defer s.kafka.Close()
 	registry := newRegistry()
