@@ -95,11 +95,11 @@ func (c *cutter) lines(do func([]byte) error, refuse func(string) error) error {
 		if err != nil && !errors.Is(err, io.EOF) {
 			return fmt.Errorf("reading: %w", err)
 		}
-		if err := c.give(do, refuse); err != nil {
-			return err
+		if given := c.give(do, refuse); given != nil {
+			return given
 		}
 		if err != nil {
-			return nil
+			return nil //nolint:nilerr // it is the end of the file
 		}
 	}
 }
