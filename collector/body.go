@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"strings"
 
 	"github.com/go-json-experiment/json/jsontext"
 	"github.com/klauspost/compress/zstd"
@@ -16,7 +17,7 @@ import (
 func readBody(r *http.Request, most int64) ([]byte, error) {
 	compressed := &io.LimitedReader{R: r.Body, N: most + 1}
 	var plain io.Reader
-	switch encoding := r.Header.Get("Content-Encoding"); encoding {
+	switch strings.ToLower(r.Header.Get("Content-Encoding")) {
 	case "", "identity":
 		plain = compressed
 	case "gzip":
@@ -53,31 +54,46 @@ type line struct {
 }
 
 // split takes a body apart: a JSON array by its elements, else by lines. Empty lines are
-// left out. What follows a broken element of an array is one refused line, with its bytes.
-func split(body []byte) []line {
+// left out. It reports false, and stops, past so many. What follows a broken element of an
+// array is one refused line, with its bytes, unless the body's second line is JSON of its
+// own: then the first only looks like an array, and its neighbours are lines.
+func split(body []byte, most int) (lines []line, whole bool) {
 	trimmed := bytes.TrimLeft(body, " \t\r\n")
 	if len(trimmed) > 0 && trimmed[0] == '[' {
-		return splitArray(trimmed)
+		lines, broken := splitArray(trimmed, most)
+		if !broken || !secondLineIsJSON(trimmed) {
+			return lines, len(lines) <= most
+		}
 	}
-	var lines []line
 	for l := range bytes.Lines(body) {
 		if l = bytes.TrimSpace(l); len(l) > 0 {
 			lines = append(lines, line{data: l})
 		}
+		if len(lines) > most {
+			return lines, false
+		}
 	}
-	return lines
+	return lines, true
 }
 
-func splitArray(body []byte) []line {
+func secondLineIsJSON(body []byte) bool {
+	_, rest, _ := bytes.Cut(body, []byte("\n"))
+	second, _, _ := bytes.Cut(bytes.TrimLeft(rest, " \t\r\n"), []byte("\n"))
+	return len(second) > 0 && jsontext.Value(second).IsValid(jsontext.AllowDuplicateNames(true), jsontext.AllowInvalidUTF8(true))
+}
+
+// splitArray gives an array's elements, one more than most if there are more, and whether
+// the array is broken.
+func splitArray(body []byte, most int) ([]line, bool) {
 	var lines []line
-	rest := func(at int64, problem string) []line {
-		return append(lines, line{data: bytes.TrimSpace(body[at:]), problem: problem})
+	rest := func(at int64, problem string) ([]line, bool) {
+		return append(lines, line{data: bytes.TrimSpace(body[at:]), problem: problem}), true
 	}
 	d := jsontext.NewDecoder(bytes.NewBuffer(body), jsontext.AllowDuplicateNames(true), jsontext.AllowInvalidUTF8(true))
 	if _, err := d.ReadToken(); err != nil {
 		return rest(0, "the array is broken")
 	}
-	for d.PeekKind() != ']' {
+	for len(lines) <= most && d.PeekKind() != ']' {
 		at := d.InputOffset()
 		value, err := d.ReadValue()
 		if err != nil {
@@ -85,11 +101,14 @@ func splitArray(body []byte) []line {
 		}
 		lines = append(lines, line{data: bytes.Clone(value)})
 	}
+	if len(lines) > most {
+		return lines, false
+	}
 	if _, err := d.ReadToken(); err != nil {
 		return rest(d.InputOffset(), "the array is broken at its end")
 	}
 	if at := d.InputOffset(); len(bytes.TrimSpace(body[at:])) > 0 {
 		return rest(at, "something follows the array")
 	}
-	return lines
+	return lines, false
 }

@@ -9,8 +9,9 @@
 //     Retry-After. Sending a request again is always safe, since an event's id stays the same.
 //   - Tenant and source come from the credential, never from the body.
 //
-// Memory is bounded by a few times Options.Requests times Options.BodyBytes: a request whose
-// events grow beyond that, since each lifted message repeats its event's context, gets 413.
+// Memory is bounded by a few times Options.Requests times Options.BodyBytes: a request of
+// more than Options.Lines events, or whose events and dead letters grow beyond that (each
+// lifted message repeats its event's context), gets 413.
 package collector
 
 import (
@@ -51,7 +52,10 @@ type Options struct {
 	Limits event.Limits
 	// BodyBytes bounds a request's body after decompression.
 	BodyBytes int64
-	// Requests bounds how many requests are worked on at once; further ones get 503.
+	// Lines bounds how many events one request may hold.
+	Lines int
+	// Requests bounds how many requests are worked on at once, half of which one source may
+	// have; further ones get 503.
 	Requests int
 	// Rate is how many events a second one source may send, RateBurst how many at once.
 	Rate      float64
@@ -65,7 +69,7 @@ type Options struct {
 // DefaultOptions holds the bounds; the rest has no default.
 func DefaultOptions() Options {
 	return Options{
-		Limits: event.DefaultLimits(), BodyBytes: 16 << 20, Requests: 32,
+		Limits: event.DefaultLimits(), BodyBytes: 16 << 20, Lines: 20_000, Requests: 32,
 		Rate: 50_000, RateBurst: 100_000,
 		Now: time.Now, Log: zerolog.Nop(),
 	}
@@ -79,7 +83,7 @@ func (o *Options) validate() error {
 	if len(o.Tokens) == 0 {
 		problems = append(problems, errors.New("no token: nobody could send anything"))
 	}
-	if o.Limits.Bytes <= 0 || o.Limits.Depth <= 0 || o.BodyBytes <= 0 || o.Requests <= 0 || o.Rate <= 0 || o.RateBurst <= 0 {
+	if o.Limits.Bytes <= 0 || o.Limits.Depth <= 0 || o.BodyBytes <= 0 || o.Lines <= 0 || o.Requests <= 0 || o.Rate <= 0 || o.RateBurst <= 0 {
 		problems = append(problems, errors.New("every limit must be above 0"))
 	}
 	return errors.Join(problems...)
@@ -87,14 +91,15 @@ func (o *Options) validate() error {
 
 // Collector is the intake. It is an http.Handler, safe for concurrent use.
 type Collector struct {
-	o        Options
-	mux      *http.ServeMux
-	metrics  *metrics
-	requests chan struct{}
+	o       Options
+	mux     *http.ServeMux
+	metrics *metrics
 
-	limiters struct {
+	sources struct {
 		sync.Mutex
-		bySource map[Identity]*rate.Limiter
+		limiters map[Identity]*rate.Limiter
+		requests map[Identity]int // being worked on
+		total    int
 	}
 }
 
@@ -103,8 +108,9 @@ func New(o Options) (*Collector, error) {
 	if err := o.validate(); err != nil {
 		return nil, fmt.Errorf("configuring the collector: %w", err)
 	}
-	c := &Collector{o: o, mux: http.NewServeMux(), metrics: newMetrics(o.Registry), requests: make(chan struct{}, o.Requests)}
-	c.limiters.bySource = make(map[Identity]*rate.Limiter)
+	c := &Collector{o: o, mux: http.NewServeMux(), metrics: newMetrics(o.Registry)}
+	c.sources.limiters = make(map[Identity]*rate.Limiter)
+	c.sources.requests = make(map[Identity]int)
 	c.mux.HandleFunc("POST /v1/events", c.events)
 	c.mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { answer(w, http.StatusOK, status{"ok"}) })
 	c.mux.HandleFunc("GET /readyz", c.ready)
@@ -132,14 +138,35 @@ func (c *Collector) ready(w http.ResponseWriter, r *http.Request) {
 	answer(w, http.StatusOK, status{"ready"})
 }
 
+// enter takes a place for a request of the source; leave gives it back.
+func (c *Collector) enter(who Identity) bool {
+	c.sources.Lock()
+	defer c.sources.Unlock()
+	if c.sources.total >= c.o.Requests || c.sources.requests[who] >= max(c.o.Requests/2, 1) {
+		return false
+	}
+	c.sources.total++
+	c.sources.requests[who]++
+	return true
+}
+
+func (c *Collector) leave(who Identity) {
+	c.sources.Lock()
+	defer c.sources.Unlock()
+	c.sources.total--
+	if c.sources.requests[who]--; c.sources.requests[who] == 0 {
+		delete(c.sources.requests, who)
+	}
+}
+
 // limiter is the source's own.
 func (c *Collector) limiter(who Identity) *rate.Limiter {
-	c.limiters.Lock()
-	defer c.limiters.Unlock()
-	l := c.limiters.bySource[who]
+	c.sources.Lock()
+	defer c.sources.Unlock()
+	l := c.sources.limiters[who]
 	if l == nil {
 		l = rate.NewLimiter(rate.Limit(c.o.Rate), c.o.RateBurst)
-		c.limiters.bySource[who] = l
+		c.sources.limiters[who] = l
 	}
 	return l
 }

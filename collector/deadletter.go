@@ -8,6 +8,9 @@ import (
 	"github.com/mcpwatch/mcpwatch/internal/kafka"
 )
 
+// deadLetterOverhead is what a dead letter weighs beside its bytes, in memory, about.
+const deadLetterOverhead = 1024
+
 // deadLetterPart is how many bytes of a refused line one record holds.
 const deadLetterPart = kafka.MaxBatchBytes / 2
 

@@ -105,10 +105,33 @@ func TestASourceOverItsRateWaits(t *testing.T) {
 	}
 	// Another source has its own rate.
 	s.do(http.MethodPost, "/v1/events", strings.NewReader(called), "Authorization", "Bearer "+otherToken).want(t, http.StatusAccepted)
-	// What was refused is not charged, and a batch over the burst is as much as the burst.
+	// What was refused is not charged, and a batch over the burst could never pass.
 	s.now = s.now.Add(2 * time.Second)
-	s.ship([]byte(strings.Repeat(called+"\n", 9))).want(t, http.StatusAccepted)
-	s.events(14)
+	s.ship([]byte(strings.Repeat(called+"\n", 5))).want(t, http.StatusRequestEntityTooLarge)
+	s.ship(body).want(t, http.StatusAccepted)
+	s.events(9)
+}
+
+func TestARequestOfTooManyLinesIsNotTaken(t *testing.T) {
+	s := start(t, func(o *collector.Options) { o.Lines = 3 })
+	s.ship([]byte("x\nx\nx\nx")).want(t, http.StatusRequestEntityTooLarge)
+	s.ship([]byte("[1,2,3,4]")).want(t, http.StatusRequestEntityTooLarge)
+	if a := s.ship([]byte("x\n" + called + "\nx")).want(t, http.StatusAccepted); a.receipt.Accepted != 1 || len(a.receipt.Refused) != 2 {
+		t.Errorf("the receipt is %+v", a.receipt)
+	}
+	s.events(1)
+}
+
+func TestOneSourceLeavesRoomForOthers(t *testing.T) {
+	held := held{begun: make(chan struct{}, 2), release: make(chan struct{})}
+	s := start(t, func(o *collector.Options) { o.Requests, held.Writer, o.Events = 2, o.Events, &held })
+	first := make(chan answer)
+	go func() { first <- s.ship([]byte(called)) }()
+	<-held.begun
+	s.ship(nil).want(t, http.StatusServiceUnavailable)
+	s.do(http.MethodPost, "/v1/events", nil, "Authorization", "Bearer "+otherToken).want(t, http.StatusAccepted)
+	close(held.release)
+	(<-first).want(t, http.StatusAccepted)
 }
 
 func TestTooManyRequestsAtOnceAreSentAway(t *testing.T) {

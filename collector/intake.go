@@ -67,18 +67,21 @@ func (c *Collector) take(r *http.Request) (Receipt, error) {
 	if !known {
 		return Receipt{}, &failure{code: http.StatusUnauthorized, reason: "no valid bearer token"}
 	}
-	select {
-	case c.requests <- struct{}{}:
-		defer func() { <-c.requests }()
-	default:
+	if !c.enter(who) {
 		return Receipt{}, &failure{code: http.StatusServiceUnavailable, reason: "too many requests at once", retryAfter: time.Second}
 	}
+	defer c.leave(who)
 	body, err := readBody(r, c.o.BodyBytes)
 	if err != nil {
 		return Receipt{}, err
 	}
 	c.metrics.bytes.Add(float64(len(body)))
-	lines := split(body)
+	lines, whole := split(body, c.o.Lines)
+	if !whole {
+		return Receipt{}, &failure{
+			code: http.StatusRequestEntityTooLarge, reason: fmt.Sprintf("over %d events; send smaller batches", c.o.Lines),
+		}
+	}
 	if err := c.charge(who, len(lines)); err != nil {
 		return Receipt{}, err
 	}
@@ -111,9 +114,14 @@ func (c *Collector) take(r *http.Request) (Receipt, error) {
 
 // charge counts n events against the source's rate.
 func (c *Collector) charge(who Identity, n int) error {
-	n = min(n, c.o.RateBurst)
 	now := c.o.Now()
 	reservation := c.limiter(who).ReserveN(now, n)
+	if !reservation.OK() {
+		return &failure{
+			code:   http.StatusRequestEntityTooLarge,
+			reason: fmt.Sprintf("%d events are more than source %s may send at once, which is %d", n, who.Source, c.o.RateBurst),
+		}
+	}
 	if wait := reservation.DelayFrom(now); wait > 0 {
 		reservation.CancelAt(now)
 		return &failure{
@@ -130,12 +138,12 @@ func (c *Collector) write(ctx context.Context, b *batch) error {
 	began := c.o.Now()
 	if len(b.deadLetters) > 0 {
 		if err := c.o.DeadLetters.Produce(ctx, b.deadLetters); err != nil {
-			return c.unavailable(err)
+			return c.unavailable(ctx, err)
 		}
 	}
 	if len(b.records) > 0 {
 		if err := c.o.Events.Produce(ctx, b.records); err != nil {
-			return c.unavailable(err)
+			return c.unavailable(ctx, err)
 		}
 	}
 	c.metrics.produce.Observe(c.o.Now().Sub(began).Seconds())
@@ -146,8 +154,11 @@ func (c *Collector) write(ctx context.Context, b *batch) error {
 	return nil
 }
 
-func (c *Collector) unavailable(err error) error {
-	c.o.Log.Warn().Err(err).Msg("Kafka did not acknowledge")
+// unavailable leaves the request with the shipper. One that has hung up is no news of Kafka.
+func (c *Collector) unavailable(ctx context.Context, err error) error {
+	if ctx.Err() == nil {
+		c.o.Log.Warn().Err(err).Msg("Kafka did not acknowledge")
+	}
 	return &failure{code: http.StatusServiceUnavailable, reason: "Kafka did not acknowledge; send it again", retryAfter: 2 * time.Second}
 }
 
@@ -165,16 +176,17 @@ type batch struct {
 	repeats map[string]int // equal lines without an id so far
 
 	records     []kafka.Record
-	bytes       int64 // of the records' values
+	bytes       int64 // of the records' and dead letters' values, with what each weighs beside
 	deadLetters []kafka.Record
 	receipt     Receipt
 }
 
 func (b *batch) add(index int, l line) error {
-	e, err := event.Decode(l.data, b.limits)
 	if l.problem != "" {
-		err = &event.FieldError{Reason: l.problem}
+		b.refuse(index, l.data, &event.FieldError{Reason: l.problem})
+		return nil
 	}
+	e, err := event.Decode(l.data, b.limits)
 	if err != nil {
 		b.refuse(index, l.data, err)
 		return nil
@@ -202,6 +214,7 @@ func (b *batch) refuse(index int, data []byte, err error) {
 	if field, ok := errors.AsType[*event.FieldError](err); ok {
 		refusal.Field, refusal.Reason = field.Field, field.Reason
 	}
+	b.bytes += int64(len(data)) + deadLetterOverhead
 	b.receipt.Refused = append(b.receipt.Refused, refusal)
 	b.deadLetters = append(b.deadLetters, deadLetter(b.origin, b.received, refusal, data)...)
 }

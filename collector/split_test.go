@@ -3,6 +3,7 @@ package collector
 import (
 	"bytes"
 	"slices"
+	"strings"
 	"testing"
 )
 
@@ -23,11 +24,17 @@ func TestSplitTakesLinesOrAnArrayApart(t *testing.T) {
 		{"[1,x,2]", []string{"1", "!,x,2]"}},
 		{"[1 2]", []string{"1", "!2]"}},
 		{"[1,]", []string{"1", "!,]"}},
-		{"[1]\n[2]", []string{"1", "![2]"}},
+		{"[1]\n[2]", []string{"[1]", "[2]"}},
+		{"[1] [2]", []string{"1", "![2]"}},
+		{"[oops\n{\"a\":1}\n{}", []string{"[oops", `{"a":1}`, "{}"}},
+		{"[1,\n2,\n3", []string{"1", "2", "3", "!"}},
 		{"[", []string{"!"}},
 		{"{}\n[1]", []string{"{}", "[1]"}},
 	} {
-		got := split([]byte(c.body))
+		got, whole := split([]byte(c.body), 9)
+		if !whole {
+			t.Errorf("%q is said to hold too much", c.body)
+		}
 		if len(got) != len(c.want) {
 			t.Errorf("%q: %q, want %q", c.body, got, c.want)
 			continue
@@ -44,6 +51,14 @@ func TestSplitTakesLinesOrAnArrayApart(t *testing.T) {
 	}
 }
 
+func TestSplitStopsPastItsBound(t *testing.T) {
+	for _, body := range []string{"1\n2\n3\n4", "[1,2,3,4]", "[1,2,3,4", strings.Repeat("x\n", 1<<20)} {
+		if lines, whole := split([]byte(body), 3); whole || len(lines) != 4 {
+			t.Errorf("%.20q: %d lines, whole %v", body, len(lines), whole)
+		}
+	}
+}
+
 // FuzzSplit: every byte of a body that is neither white space nor an array's punctuation
 // ends in some line, in its order, so that nothing is lost unseen.
 func FuzzSplit(f *testing.F) {
@@ -52,7 +67,8 @@ func FuzzSplit(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, body []byte) {
 		var joined []byte
-		for _, l := range split(body) {
+		lines, _ := split(body, len(body)+1)
+		for _, l := range lines {
 			if l.problem == "" && len(l.data) == 0 {
 				t.Error("an empty line")
 			}
