@@ -116,7 +116,7 @@ func TestARequestOfTooManyLinesIsNotTaken(t *testing.T) {
 	s := start(t, func(o *collector.Options) { o.Lines = 3 })
 	s.ship([]byte("x\nx\nx\nx")).want(t, http.StatusRequestEntityTooLarge)
 	s.ship([]byte("[1,2,3,4]")).want(t, http.StatusRequestEntityTooLarge)
-	if a := s.ship([]byte("x\n" + called + "\nx")).want(t, http.StatusAccepted); a.receipt.Accepted != 1 || len(a.receipt.Refused) != 2 {
+	if a := s.ship([]byte("x\n"+called+"\nx")).want(t, http.StatusAccepted); a.receipt.Accepted != 1 || len(a.receipt.Refused) != 2 {
 		t.Errorf("the receipt is %+v", a.receipt)
 	}
 	s.events(1)

@@ -89,19 +89,17 @@ func (c *cutter) give(do func([]byte) error, refuse func(string) error) error {
 
 // lines gives each line.
 func (c *cutter) lines(do func([]byte) error, refuse func(string) error) error {
-	for {
+	for ended := false; !ended; {
 		c.begin()
 		err := c.restOfLine()
-		if err != nil && !errors.Is(err, io.EOF) {
+		if ended = errors.Is(err, io.EOF); err != nil && !ended {
 			return fmt.Errorf("reading: %w", err)
 		}
-		if given := c.give(do, refuse); given != nil {
-			return given
-		}
-		if err != nil {
-			return nil //nolint:nilerr // it is the end of the file
+		if err := c.give(do, refuse); err != nil {
+			return err
 		}
 	}
+	return nil
 }
 
 func (c *cutter) restOfLine() error {
@@ -165,33 +163,53 @@ func unexpected(err error) error {
 // restOfValue reads to the end of the object, array or text that begins with first. A
 // line's end within a text ends the value: JSON has none there.
 func (c *cutter) restOfValue(first byte) error {
-	depth, text, escaped := 1, first == '"', false
-	if text {
-		depth = 0
+	e := extent{text: first == '"'}
+	if !e.text {
+		e.depth = 1
 	}
-	for depth > 0 || text {
-		b, err := c.in.ReadByte()
-		if err != nil {
+	for {
+		part, err := c.in.Peek(max(1, c.in.Buffered()))
+		if len(part) == 0 {
 			return err
 		}
-		c.add(b)
-		switch {
-		case text && b == '\n':
+		n, ended := e.of(part)
+		c.add(part[:n]...)
+		_, _ = c.in.Discard(n) // it is buffered
+		if ended {
 			return nil
-		case escaped:
-			escaped = false
-		case text && b == '\\':
-			escaped = true
-		case b == '"':
-			text = !text
-		case text:
-		case b == '{' || b == '[':
-			depth++
-		case b == '}' || b == ']':
-			depth--
 		}
 	}
-	return nil
+}
+
+// extent follows a value to its end.
+type extent struct {
+	depth         int
+	text, escaped bool
+}
+
+// of returns how much of what comes next belongs to the value, and whether it ends there.
+func (e *extent) of(part []byte) (n int, ended bool) {
+	for i, b := range part {
+		switch {
+		case e.text && b == '\n':
+			return i + 1, true
+		case e.escaped:
+			e.escaped = false
+		case e.text && b == '\\':
+			e.escaped = true
+		case b == '"':
+			e.text = !e.text
+		case e.text:
+		case b == '{' || b == '[':
+			e.depth++
+		case b == '}' || b == ']':
+			e.depth--
+		}
+		if e.depth == 0 && !e.text {
+			return i + 1, true
+		}
+	}
+	return len(part), false
 }
 
 // restOfWord reads to what ends an element of an array that is no object, array or text.
