@@ -157,7 +157,7 @@ func TestTwoPrincipalsAreNeverOneActor(t *testing.T) {
 		}
 		c := event.Agent{Host: name.Draw(t, "host"), User: name.Draw(t, "user") + "u"}
 		d := event.Agent{Host: name.Draw(t, "other host"), User: name.Draw(t, "other user") + "u"}
-		if got := actor(t, event.Principal{}, c) == actor(t, event.Principal{}, d); got != (c == d) {
+		if got := actor(t, event.Principal{}, c) == actor(t, event.Principal{}, d); got != (c.Host == d.Host && c.User == d.User) {
 			t.Fatalf("%v and %v: one actor %t", c, d, got)
 		}
 	})

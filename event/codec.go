@@ -201,8 +201,12 @@ func (e *Event) bound() error {
 	if len(e.ID) > maxName {
 		return &FieldError{Field: "id", Reason: fmt.Sprintf("%d bytes, at most %d are taken", len(e.ID), maxName)}
 	}
-	if len(e.Extra) > maxExtraBytes {
-		return &FieldError{Reason: fmt.Sprintf("unknown fields of %d bytes, at most %d are taken", len(e.Extra), maxExtraBytes)}
+	extra := len(e.Extra) + len(e.Agent.Extra) + len(e.Server.Extra) + len(e.Principal.Extra) + len(e.HTTP.Extra) + len(e.Source.Extra)
+	if e.Request != nil {
+		extra += len(e.Request.Extra)
+	}
+	if extra > maxExtraBytes {
+		return &FieldError{Reason: fmt.Sprintf("unknown fields of %d bytes, at most %d are taken", extra, maxExtraBytes)}
 	}
 	if e.Direction != "" && e.Direction != ToServer && e.Direction != ToClient {
 		return &FieldError{Field: "direction", Reason: fmt.Sprintf("is %q, must be to_server or to_client", Printable(string(e.Direction)))}

@@ -63,6 +63,7 @@ func TestDecodeThenEncodeKeepsEachField(t *testing.T) {
 		`{"message":false}`,
 		`{"raw":"not { json"}`,
 		`{"unknown":{"a":[1,2]},"Message":"another name","ID":1}`,
+		`{"agent":{"id":"a","model":"m"},"server":{"region":"eu"},"principal":{"amr":["mfa"]},"http":{"tls":{"v":"1.3"}},"source":{"site":"n"},"request":{"trace":1}}`,
 		`{"x":1,"x":2}`,
 	} {
 		e := decode(t, text)
@@ -170,6 +171,7 @@ func TestDecodeNamesTheFieldItRefuses(t *testing.T) {
 		{`{"raw":"` + strings.Repeat("x", 1<<20) + `"}`, "", "bytes, at most 1048576"},
 		{`{"id":"` + strings.Repeat("x", 1025) + `"}`, "id", "1025 bytes, at most 1024"},
 		{`{"x":"` + strings.Repeat("x", 64<<10) + `"}`, "", "unknown fields of"},
+		{`{"agent":{"x":"` + strings.Repeat("x", 32<<10) + `"},"http":{"y":"` + strings.Repeat("x", 32<<10) + `"}}`, "", "unknown fields of"},
 	} {
 		_, err := event.Decode([]byte(c.in), event.DefaultLimits())
 		var refused *event.FieldError

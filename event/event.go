@@ -85,6 +85,9 @@ type Agent struct {
 	Version string `json:"version,omitempty"`
 	Host    string `json:"host,omitempty"`
 	User    string `json:"user,omitempty"`
+
+	// Extra keeps the fields that this version does not know.
+	Extra jsontext.Value `json:",embed"`
 }
 
 // Server is the MCP server. Name and Version are the server's own claims.
@@ -94,6 +97,9 @@ type Server struct {
 	Version string `json:"version,omitempty"`
 	URL     string `json:"url,omitempty"`
 	Command string `json:"command,omitempty"`
+
+	// Extra keeps the fields that this version does not know.
+	Extra jsontext.Value `json:",embed"`
 }
 
 // Principal is whom the source authenticated, with what the credential says.
@@ -107,12 +113,15 @@ type Principal struct {
 	Issued   time.Time `json:"issued,omitzero"`
 	Expires  time.Time `json:"expires,omitzero"`
 	Chain    []string  `json:"chain,omitempty"`
+
+	// Extra keeps the fields that this version does not know.
+	Extra jsontext.Value `json:",embed"`
 }
 
 // IsZero reports whether the source named no principal.
 func (p Principal) IsZero() bool {
 	return p.Subject == "" && p.Issuer == "" && p.ClientID == "" && p.Audience == "" &&
-		len(p.Scopes) == 0 && p.Token == "" && p.Issued.IsZero() && p.Expires.IsZero() && len(p.Chain) == 0
+		len(p.Scopes) == 0 && p.Token == "" && p.Issued.IsZero() && p.Expires.IsZero() && len(p.Chain) == 0 && len(p.Extra) == 0
 }
 
 // HTTP is what an HTTP transport adds. Header names are lower case.
@@ -121,11 +130,14 @@ type HTTP struct {
 	Method   string            `json:"method,omitempty"`
 	ClientIP string            `json:"client_ip,omitempty"`
 	Headers  map[string]string `json:"headers,omitempty"`
+
+	// Extra keeps the fields that this version does not know.
+	Extra jsontext.Value `json:",embed"`
 }
 
 // IsZero reports whether nothing is known of HTTP.
 func (h HTTP) IsZero() bool {
-	return h.Status == 0 && h.Method == "" && h.ClientIP == "" && len(h.Headers) == 0
+	return h.Status == 0 && h.Method == "" && h.ClientIP == "" && len(h.Headers) == 0 && len(h.Extra) == 0
 }
 
 // Source says how the event came to us.
@@ -142,12 +154,15 @@ type Source struct {
 	Sequence uint64 `json:"sequence,omitzero"`
 	// Completeness lists what this source can carry at all (see the Carries constants).
 	Completeness []string `json:"completeness,omitempty"`
+
+	// Extra keeps the fields that this version does not know.
+	Extra jsontext.Value `json:",embed"`
 }
 
 // IsZero reports whether nothing is known of the source.
 func (s Source) IsZero() bool {
 	return s.Format == "" && s.Name == "" && s.Collector == "" && s.Instance == "" &&
-		s.Sequence == 0 && len(s.Completeness) == 0
+		s.Sequence == 0 && len(s.Completeness) == 0 && len(s.Extra) == 0
 }
 
 // What a source can carry, for Source.Completeness.
@@ -172,6 +187,9 @@ type Request struct {
 	// left out, and the event marked "request_arguments_dropped", over 64 KiB, or where later
 	// requests have brought 64 MiB of them.
 	Arguments jsontext.Value `json:"arguments,omitzero"`
+
+	// Extra keeps the fields that this version does not know.
+	Extra jsontext.Value `json:",embed"`
 }
 
 // Mark adds a mark once.
