@@ -14,8 +14,6 @@ VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
 PKG ?= ./...
 ARGS ?=
 FUZZTIME ?= 10s
-# The bound of bench-engine: nanoseconds for an event through a thousand rules.
-ENGINE_BOUND_NS ?= 5000
 
 # The linter is kept outside the clone, so that the next one has it. Its folder names the Go that built it: a linter
 # can't read what a newer compiler wrote.
@@ -82,18 +80,6 @@ fuzz: need-go ## run every Fuzz target for FUZZTIME (10s)
 	done <<<"$$targets"; \
 	echo "fuzz: $$(wc -l <<<"$$targets") targets, $$failed failed"; \
 	[ $$failed -eq 0 ]
-
-# Reads the lines of BenchmarkEngine/rules=1000/…: the slowest is held to the bound, but for hit=all, where each event
-# makes a thousand findings and is no measure of an ordinary event.
-.PHONY: bench-engine
-bench-engine: need-go ## measure an event through a thousand rules against its bound
-	go test -run '^$$' -bench '^BenchmarkEngine$$' -benchmem -cpu 1 $(ARGS) ./detector | awk -v bound=$(ENGINE_BOUND_NS) ' \
-		{ print; fflush() } \
-		/\/rules=1000[\/ \t]/ && !/hit=all/ { for (i = 2; i <= NF; i++) if ($$i == "ns/op" && $$(i-1)+0 > worst) { worst = $$(i-1)+0; name = $$1 } } \
-		END { \
-			if (worst == 0) { print "bench-engine: no BenchmarkEngine/rules=1000 line found"; exit 1 } \
-			printf "bench-engine: %.0f ns/event at worst (%s), bound %d ns: %s\n", worst, name, bound, worst <= bound ? "met" : "missed"; \
-			exit worst > bound }'
 
 .PHONY: bench-path
 bench-path: need-go engine ## measure the whole path of an event, from agent to alert
