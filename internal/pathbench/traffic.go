@@ -196,9 +196,9 @@ type server struct {
 func servers() []server {
 	return []server{
 		{"files", "@modelcontextprotocol/server-filesystem /srv/work", []call{
-			{"read_file", `{"path":"/srv/work/%w/%w_%n.go"}`, `%c`},
-			{"list_directory", `{"path":"/srv/work/%w"}`, `[DIR] %w\n[FILE] %w.go\n[FILE] %w.go\n[FILE] %w_test.go\n[FILE] %w.md\n[DIR] %w`},
-			{"edit_file", `{"path":"/srv/work/%w/%w.go","edits":[{"oldText":"%w %w %n","newText":"%c"}]}`, `--- %w\n+++ %w\n@@ -%n,4 +%n,6 @@\n%p`},
+			{"read_file", `{"path":"/srv/code/%w/%w_%n.go"}`, `%c`},
+			{"list_directory", `{"path":"/srv/code/%w"}`, `[DIR] %w\n[FILE] %w.go\n[FILE] %w.go\n[FILE] %w_test.go\n[FILE] %w.md\n[DIR] %w`},
+			{"edit_file", `{"path":"/srv/code/%w/%w.go","edits":[{"oldText":"%w %w %n","newText":"%c"}]}`, `--- %w\n+++ %w\n@@ -%n,4 +%n,6 @@\n%p`},
 		}},
 		{"github", "@modelcontextprotocol/server-github", []call{
 			{"search_code", `{"q":"%w %w repo:example/%w","per_page":10}`, `{\"total_count\":%n,\"items\":[{\"name\":\"%w.go\",\"sha\":\"%h\",\"score\":1},{\"name\":\"%w.go\",\"sha\":\"%h\",\"score\":1}]}`},
