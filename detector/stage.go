@@ -95,28 +95,31 @@ type shard struct {
 
 // Handle implements kafka.Handler. Called again with the same records it does not decide
 // again, which the engine would take for repeats: it only writes what is still pending.
-func (h *shard) Handle(ctx context.Context, records []kafka.Record) error {
+func (h *shard) Handle(ctx context.Context, records []kafka.Record) (kafka.Commit, error) {
 	for _, r := range records {
 		if ctx.Err() != nil {
-			return ctx.Err() // a batch may take a second; what is undecided is read again
+			return kafka.Commit{}, ctx.Err() // a batch may take a second; what is undecided is read again
 		}
 		if r.Offset < h.decided {
 			continue
 		}
 		h.decided = r.Offset + 1
+		if _, ok := kafka.ReadTick(r); ok {
+			continue
+		}
 		if err := h.decide(r); err != nil {
 			h.stage.metrics.undecodable.Inc()
 			h.stage.o.Log.Error().Err(err).Int("partition", r.Partition).Int64("offset", r.Offset).Msg("a record was left out")
 		}
 	}
 	if err := flush(ctx, h.stage.o.Findings, &h.findings); err != nil {
-		return err
+		return kafka.Commit{}, err
 	}
 	if err := flush(ctx, h.stage.o.Annotations, &h.annotations); err != nil {
-		return err
+		return kafka.Commit{}, err
 	}
 	h.count()
-	return nil
+	return kafka.All(records), nil
 }
 
 // flush writes what is pending.

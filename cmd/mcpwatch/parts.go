@@ -28,7 +28,7 @@ type kafkaFlags struct {
 	Kafka       []string      `help:"Kafka brokers, host:port." required:"" placeholder:"HOST:PORT"`
 	Partitions  int           `help:"Partitions of each topic, fixed when the topics are made." default:"8"`
 	Replication int           `help:"Replication factor of topics that are made." default:"1"`
-	Retention   time.Duration `help:"How long Kafka keeps events and findings." default:"168h"`
+	Retention   time.Duration `help:"How long Kafka keeps events, findings and the detector's state." default:"168h"`
 }
 
 // connect returns a client, the topics being there.
@@ -177,7 +177,7 @@ func runCollector(ctx context.Context, p part, client *kafka.Client, listener ne
 	}
 	stop := serve(ctx, listener, c, p.log)
 	p.log.Info().Str("address", listener.Addr().String()).Msg("collector is up")
-	<-ctx.Done()
+	c.Tick(ctx, events)
 	stop()
 	return nil
 }
