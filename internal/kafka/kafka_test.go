@@ -17,7 +17,7 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-func start(t *testing.T) *kafka.Client {
+func start(t testing.TB) *kafka.Client {
 	t.Helper()
 	broker, err := embedded.Start(embedded.Options{Listen: "127.0.0.1:0", Data: t.TempDir()})
 	if err != nil {
@@ -32,7 +32,7 @@ func start(t *testing.T) *kafka.Client {
 	return client
 }
 
-func topic(t *testing.T, client *kafka.Client, name string, partitions int) *kafka.Producer {
+func topic(t testing.TB, client *kafka.Client, name string, partitions int) *kafka.Producer {
 	t.Helper()
 	if err := client.EnsureTopics(t.Context(), kafka.Topic{Name: name, Partitions: partitions, MaxBytes: 4 << 20}); err != nil {
 		t.Fatal(err)
