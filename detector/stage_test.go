@@ -25,6 +25,7 @@ type bench struct {
 	t      *testing.T
 	client *kafka.Client
 	events *kafka.Producer
+	log    zerolog.Logger
 }
 
 func newBench(t *testing.T) *bench {
@@ -48,7 +49,7 @@ func newBench(t *testing.T) *bench {
 		t.Fatal(err)
 	}
 	t.Cleanup(events.Close)
-	return &bench{t, client, events}
+	return &bench{t, client, events, zerolog.Nop()}
 }
 
 func (b *bench) send(events ...event.Event) {
@@ -148,7 +149,7 @@ func (o *outlet) await(t *testing.T, n int) {
 func (b *bench) run(o *outlet) (stop func()) {
 	ctx, cancel := context.WithCancel(b.t.Context())
 	stage := detector.NewStage(detector.Options{
-		Kafka: b.client, Findings: o, Annotations: &o.annotations, Set: rules(b.t), Log: zerolog.Nop(), Registry: prometheus.NewRegistry(),
+		Kafka: b.client, Findings: o, Annotations: &o.annotations, Set: rules(b.t), Log: b.log, Registry: prometheus.NewRegistry(),
 	})
 	var done sync.WaitGroup
 	done.Go(func() {
@@ -194,6 +195,27 @@ func TestARestartRemembers(t *testing.T) {
 	}
 	if got, want := second.annotations.events, []string{"e4 answers e1, stands at 0/4"}; !slices.Equal(got, want) {
 		t.Errorf("annotations are %v, want %v", got, want)
+	}
+}
+
+// TestTicksAreNoEvents holds that a tick is passed over and counts as nothing.
+func TestTicksAreNoEvents(t *testing.T) {
+	b := newBench(t)
+	tick := kafka.Tick{Collector: "c1", Time: time.Date(2026, 11, 25, 9, 0, 0, 0, time.UTC)}
+	var log strings.Builder
+	b.log = zerolog.New(&log)
+	for _, e := range []event.Event{keyRead("e1", 3), keyRead("e2", 4)} {
+		if err := b.events.Broadcast(t.Context(), tick.Record()); err != nil {
+			t.Fatal(err)
+		}
+		b.send(e)
+	}
+	o := newOutlet()
+	stop := b.run(o)
+	o.await(t, 2)
+	stop()
+	if strings.Contains(log.String(), "left out") {
+		t.Error(log.String())
 	}
 }
 

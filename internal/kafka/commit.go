@@ -68,12 +68,6 @@ func (p *partition) commit(ctx context.Context, commit Commit) error {
 // the end of its generation.
 func final(err error) bool {
 	code, answered := errors.AsType[kafkago.Error](err)
-	if !answered {
-		return true
-	}
-	switch code {
-	case kafkago.IllegalGeneration, kafkago.UnknownMemberId, kafkago.RebalanceInProgress, kafkago.FencedInstanceID:
-		return true
-	}
-	return false
+	ended := code == kafkago.IllegalGeneration || code == kafkago.UnknownMemberId || code == kafkago.RebalanceInProgress
+	return !answered || ended
 }

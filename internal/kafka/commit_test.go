@@ -215,7 +215,9 @@ func TestACommitThatArrivesLateTakesNothingBack(t *testing.T) {
 	}
 	write("a")
 	late := receive(t, thief.request, "the request")
-	receive(t, refused, "the missing answer")
+	if err := receive(t, refused, "the missing answer"); !errors.Is(err, io.ErrUnexpectedEOF) {
+		t.Errorf("the commit failed with %v", err)
+	}
 	if again := receive(t, opened, "the next claim"); again.Generation <= claim.Generation {
 		t.Errorf("generation %d comes after %d", again.Generation, claim.Generation)
 	}

@@ -205,6 +205,7 @@ func (t Topic) config() kafkago.TopicConfig {
 		set("cleanup.policy", "compact,delete")
 	case t.Compact:
 		set("cleanup.policy", "compact")
+		set("retention.ms", "-1") // the embedded broker applies its default to compacted topics too
 	}
 	if t.Compact {
 		set("segment.bytes", fmt.Sprint(compactedSegment))
