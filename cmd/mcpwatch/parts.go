@@ -235,9 +235,19 @@ func runDetector(ctx context.Context, p part, client *kafka.Client, set *rule.Se
 		return err
 	}
 	defer annotations.Close()
+	observations, err := client.NewProducer(ctx, kafka.Observations)
+	if err != nil {
+		return err
+	}
+	defer observations.Close()
+	states, err := client.NewProducer(ctx, kafka.State)
+	if err != nil {
+		return err
+	}
+	defer states.Close()
 	p.log.Info().Int("rules", len(set.Programs)).Str("control", set.Hash).Msg("detector is up")
 	return detector.NewStage(detector.Options{
-		Kafka: client, Findings: findings, Annotations: annotations, Set: set, Log: p.log, Registry: p.registry,
+		Kafka: client, Findings: findings, Annotations: annotations, Observations: observations, States: states, Set: set, Now: time.Now, Log: p.log, Registry: p.registry,
 	}).Run(ctx)
 }
 
