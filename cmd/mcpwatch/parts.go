@@ -225,6 +225,11 @@ func (c *detectorCommand) Run(ctx context.Context, s streams) error {
 }
 
 func runDetector(ctx context.Context, p part, client *kafka.Client, set *rule.Set) error {
+	for _, program := range set.Programs {
+		if program.Fleet {
+			return fmt.Errorf("rule %s (%s): its key lacks the actor, and the second stage that keeps such rules is not part of this version: put actor into by", program.Rule.ID, program.Rule.File())
+		}
+	}
 	findings, err := client.NewProducer(ctx, kafka.Findings)
 	if err != nil {
 		return err
