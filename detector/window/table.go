@@ -200,7 +200,8 @@ func (t *Table[C, P]) keepLimits(but uint32) {
 	for t.bytes > t.limits.Bytes {
 		most := own
 		for id := range t.shares {
-			if t.shares[id].bytes > t.shares[most].bytes {
+			s, m := &t.shares[id], &t.shares[most]
+			if s.bytes > m.bytes || s.bytes == m.bytes && s.id > m.id { // the order in which shares came is not kept
 				most = uint32(id)
 			}
 		}
