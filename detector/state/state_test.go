@@ -20,14 +20,14 @@ func TestWhatIsWrittenIsRead(t *testing.T) {
 			table := state.Table{Rule: rapid.SampledFrom([]string{"a", "b"}).Draw(t, "rule"), Version: "1", Number: rapid.IntRange(0, 1).Draw(t, "number")}
 			entry := bytes.Repeat([]byte{rapid.Byte().Draw(t, "byte")}, rapid.SampledFrom([]int{0, 3, 100_000}).Draw(t, "length"))
 			w.Add(table, entry)
-			want = append(want, fmt.Sprint(table, len(entry), entry[:min(len(entry), 1)]))
+			want = append(want, fmt.Sprint(table, len(entry), string(entry[:min(len(entry), 1)])))
 		}
 		for _, chunk := range w.Chunks() {
 			if len(chunk) > state.ChunkBytes+1000 {
 				t.Fatalf("a chunk of %d bytes", len(chunk))
 			}
 			if err := state.Read(chunk, func(table state.Table, entry []byte) error {
-				got = append(got, fmt.Sprint(table, len(entry), entry[:min(len(entry), 1)]))
+				got = append(got, fmt.Sprint(table, len(entry), string(entry[:min(len(entry), 1)])))
 				return nil
 			}); err != nil {
 				t.Fatal(err)
