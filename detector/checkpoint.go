@@ -29,10 +29,10 @@ type checkpoint struct {
 
 	manifest state.Manifest
 	// keys are those of the manifest's chunks, stale those of chunks that no manifest names any
-	// more once the next commit is accepted, gone those that may be deleted.
-	keys, stale, gone [][]byte
-	snapshot          int // how many of the manifest's chunks are its first segment
-	sequence          int
+	// more once the next commit is accepted.
+	keys, stale [][]byte
+	snapshot    int // how many of the manifest's chunks are its first segment
+	sequence    int
 
 	// pending is a segment that was made and not written yet.
 	pending     [][]byte
@@ -126,17 +126,16 @@ func (c *checkpoint) append(ctx context.Context) (offsets []int64, keys [][]byte
 // next work: the commit of the work before has been accepted then, so nobody can be given an
 // older manifest any more.
 func (c *checkpoint) clean(ctx context.Context) error {
-	c.gone, c.stale = append(c.gone, c.stale...), nil
-	if len(c.gone) == 0 {
+	if len(c.stale) == 0 {
 		return nil
 	}
-	records := make([]kafka.Record, len(c.gone))
-	for i, key := range c.gone {
+	records := make([]kafka.Record, len(c.stale))
+	for i, key := range c.stale {
 		records[i] = kafka.Record{Key: key}
 	}
 	if _, err := c.states.Append(ctx, c.partition, records); err != nil {
 		return fmt.Errorf("deleting old checkpoints of partition %d: %w", c.partition, err)
 	}
-	c.gone = nil
+	c.stale = nil
 	return nil
 }

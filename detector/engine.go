@@ -178,19 +178,13 @@ func (g *Engine) found(p *rule.Program, steps uint32, d *rule.Definition, e *eve
 // definition is the definition's: the same text from the same server to the same actor
 // has one id, however often it is listed.
 func (g *Engine) finding(p *rule.Program, e *event.Event, d *rule.Definition) finding.Finding {
-	f := finding.Finding{
-		Time: e.Time, Received: e.Received, Tenant: e.Tenant,
-		Rule: p.Rule.ID, RuleVersion: p.Version, Control: g.set.Hash,
-		Mode: p.Rule.Mode, Tags: p.Rule.Tags, Playbook: p.Rule.Playbook,
-		Actor: e.Actor, Agent: e.Agent, Server: e.Server, Session: e.Session, Trace: e.Trace,
-		Method: g.view.Method(), Name: g.view.Name(),
-	}
+	f := g.keeper.finding(p, p.Sight(g.view))
+	f.Agent, f.Server = e.Agent, e.Server // with what this version does not know of them
 	if d == nil {
 		f.Events = []string{e.ID}
 		f.DeriveID()
 		return f
 	}
-	f.Name = d.Name()
 	f.Key = []string{e.Actor, e.Server.ID, d.Kind(), d.Name(), d.Digest()}
 	f.DeriveID()
 	f.Events = []string{e.ID}

@@ -10,6 +10,9 @@ import (
 // NewEngineOf returns an engine with a window of its own.
 var NewEngineOf = newEngine
 
+// Timers is how many timers there are.
+func (g *Engine) Timers() int { return len(g.keeper.timers.heap) }
+
 // Checkpoint returns the chunks of what changed, or of everything.
 func (g *Engine) Checkpoint(everything bool) [][]byte { return checkpointOf(g.keeper, everything) }
 

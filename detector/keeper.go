@@ -189,7 +189,7 @@ func (k *keeper) admit(p *rule.Program, f *finding.Finding, c conclusion) (ok bo
 		return true
 	})
 	if ok {
-		k.timers.push(timer{next, t.program.Rule.ID, key, true})
+		k.wake(timer{next, t.program.Rule.ID, key, true})
 	}
 	return ok, suppressed
 }

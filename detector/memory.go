@@ -10,7 +10,7 @@ import (
 // everything.
 func (k *keeper) changes(w *state.Writer, everything bool) {
 	for _, t := range k.order {
-		for n, x := range t.tables() {
+		for n, x := range t.tables {
 			name := state.Table{Rule: t.program.Rule.ID, Version: t.program.Version, Number: n}
 			give := func(entry []byte) { w.Add(name, entry) }
 			if everything {
@@ -28,11 +28,10 @@ func (k *keeper) apply(name state.Table, entry []byte) error {
 	if t == nil || t.program.Version != name.Version {
 		return nil
 	}
-	tables := t.tables()
-	if name.Number >= len(tables) {
+	if name.Number >= len(t.tables) {
 		return fmt.Errorf("restoring rule %s: it has no table %d", name.Rule, name.Number)
 	}
-	if err := tables[name.Number].Apply(entry); err != nil {
+	if err := t.tables[name.Number].Apply(entry); err != nil {
 		return fmt.Errorf("restoring rule %s: %w", name.Rule, err)
 	}
 	return nil
@@ -42,7 +41,7 @@ func (k *keeper) apply(name state.Table, entry []byte) error {
 func (k *keeper) restored(clock int64) {
 	k.clock = clock
 	for _, t := range k.order {
-		for _, x := range t.tables() {
+		for _, x := range t.tables {
 			x.Restored()
 		}
 	}

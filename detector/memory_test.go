@@ -43,6 +43,36 @@ func kinds(t *testing.T) *rule.Set {
 	return set
 }
 
+// countsReads has a rule that finds three reads.
+func countsReads(t *testing.T) *rule.Set {
+	t.Helper()
+	set, err := rule.Load(rule.Folder{Name: "test", Files: fstest.MapFS{"counts.yaml": {Data: []byte(`
+id: counts
+title: Many reads
+severity: low
+count: {when: 'call.tool == "read_file"', by: [actor], within: 10m, at_least: 3}
+`)}}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return set
+}
+
+// TestTimersOfWhatWasAnsweredAreDropped holds that asking and answering leaves nothing behind.
+func TestTimersOfWhatWasAnsweredAreDropped(t *testing.T) {
+	engine := detector.NewEngine(kinds(t))
+	for i := range 10_000 {
+		tool := []string{"ask", "done"}[i%2]
+		e := message(fmt.Sprint("e", i), event.ToServer, fmt.Sprintf(`{"jsonrpc":"2.0","id":%d,"method":"tools/call","params":{"name":%q}}`, i, tool))
+		e.Time = noon.Add(time.Duration(i) * time.Millisecond)
+		e.Received = e.Time
+		engine.Process(int64(i), &e)
+	}
+	if n := engine.Timers(); n > 1100 {
+		t.Errorf("%d timers", n)
+	}
+}
+
 // item is an event or a tick.
 type item struct {
 	event event.Event

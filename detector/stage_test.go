@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -14,6 +15,7 @@ import (
 	"github.com/rs/zerolog"
 
 	"github.com/mcpwatch/mcpwatch/detector"
+	"github.com/mcpwatch/mcpwatch/detector/rule"
 	"github.com/mcpwatch/mcpwatch/event"
 	"github.com/mcpwatch/mcpwatch/finding"
 	embedded "github.com/mcpwatch/mcpwatch/internal/embedded/kafka"
@@ -26,6 +28,8 @@ type bench struct {
 	client *kafka.Client
 	events *kafka.Producer
 	log    zerolog.Logger
+	set    *rule.Set
+	now    func() time.Time
 
 	states, observations *kafka.Producer
 }
@@ -61,7 +65,7 @@ func newBench(t *testing.T) *bench {
 		t.Fatal(err)
 	}
 	t.Cleanup(observations.Close)
-	return &bench{t, client, events, zerolog.Nop(), states, observations}
+	return &bench{t, client, events, zerolog.Nop(), rules(t), time.Now, states, observations}
 }
 
 func (b *bench) send(events ...event.Event) {
@@ -160,7 +164,7 @@ func (o *outlet) await(t *testing.T, n int) {
 func (b *bench) run(o *outlet) (stop func()) {
 	ctx, cancel := context.WithCancel(b.t.Context())
 	stage := detector.NewStage(detector.Options{
-		Kafka: b.client, Findings: o, Annotations: &o.annotations, Observations: b.observations, States: b.states, Set: rules(b.t), Now: time.Now, Log: b.log, Registry: prometheus.NewRegistry(),
+		Kafka: b.client, Findings: o, Annotations: &o.annotations, Observations: b.observations, States: b.states, Set: b.set, Now: b.now, Log: b.log, Registry: prometheus.NewRegistry(),
 	})
 	var done sync.WaitGroup
 	done.Go(func() {
@@ -303,5 +307,29 @@ func TestAnEventThatIsNotJudgedWholeIsRestated(t *testing.T) {
 	stop()
 	if got, want := o.annotations.events, []string{"e1 is marked [unpaired:no_request definitions_not_judged], stands at 0/0"}; !slices.Equal(got, want) {
 		t.Errorf("annotations are %v, want %v", got, want)
+	}
+}
+
+// TestACountGoesOnAfterARestart holds that what a rule remembers comes back from Kafka: a count
+// that was begun by one detector is completed by the next, and what began it is not read again.
+func TestACountGoesOnAfterARestart(t *testing.T) {
+	b := newBench(t)
+	b.set = countsReads(t)
+	var asked atomic.Int64
+	b.now = func() time.Time { return time.Unix(3600*asked.Add(1), 0) } // a checkpoint is always due
+	first := newOutlet()
+	stop := b.run(first)
+	b.send(keyRead("e1", 1), keyRead("e2", 2))
+	stop()
+	if got := first.rules(); len(got) != 0 {
+		t.Fatalf("two reads are found: %v", got)
+	}
+	second := newOutlet()
+	stop = b.run(second)
+	b.send(keyRead("e3", 3))
+	second.await(t, 1)
+	stop()
+	if got := second.rules(); !slices.Equal(got, []string{"counts"}) {
+		t.Errorf("after the restart: %v", got)
 	}
 }

@@ -63,6 +63,29 @@ func (h *timerHeap) Pop() any {
 	return last
 }
 
+// leastTimers is how many timers there may be before those of what no longer waits are dropped.
+const leastTimers = 1024
+
+// wake has a key looked at. An event that waits and is answered leaves its timer behind; when
+// most timers are such, they are made anew of what still waits. It changes no order.
+func (k *keeper) wake(next timer) {
+	k.timers.push(next)
+	if n := len(k.timers.heap); n > leastTimers {
+		waiting := 0
+		for _, t := range k.order {
+			if t.absence != nil {
+				waiting += t.absence.Len()
+			}
+			if t.quiet != nil {
+				waiting += t.quiet.Len()
+			}
+		}
+		if n > 2*waiting+leastTimers {
+			k.setTimers()
+		}
+	}
+}
+
 // setTimers makes the timers of all that waits, after it was read back or moved.
 func (k *keeper) setTimers() {
 	k.timers = timers{}

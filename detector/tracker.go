@@ -23,6 +23,9 @@ type tracker struct {
 	absence  *window.Table[window.Absence, *window.Absence]
 	first    *window.Table[window.FirstSeen, *window.FirstSeen]
 	quiet    *window.Table[window.Quiet, *window.Quiet]
+
+	// tables are those there are, the kind's first and that of quiet times last.
+	tables []table
 }
 
 // table is what all tables have in common.
@@ -50,63 +53,47 @@ func newTracker(p *rule.Program, limits window.Limits) *tracker {
 	switch p.Kind {
 	case rule.KindCount:
 		t.count = window.NewTable[window.Count](limits)
+		t.tables = append(t.tables, t.count)
 	case rule.KindDistinct:
 		t.distinct = window.NewTable[window.Distinct](limits)
+		t.tables = append(t.tables, t.distinct)
 	case rule.KindSum:
 		t.sum = window.NewTable[window.Sum](limits)
+		t.tables = append(t.tables, t.sum)
 	case rule.KindSequence:
 		t.sequence = window.NewTable[window.Sequence](limits)
+		t.tables = append(t.tables, t.sequence)
 	case rule.KindAbsence:
 		t.absence = window.NewTable[window.Absence](limits)
+		t.tables = append(t.tables, t.absence)
 	case rule.KindFirstSeen:
 		t.first = window.NewTable[window.FirstSeen](limits)
+		t.tables = append(t.tables, t.first)
 	case rule.KindMatch, rule.KindAnomaly:
 	}
 	if p.Quiet > 0 {
 		t.quiet = window.NewTable[window.Quiet](limits)
+		t.tables = append(t.tables, t.quiet)
 	}
 	return t
 }
 
-// tables are the tracker's, the kind's first and that of quiet times last.
-func (t *tracker) tables() []table {
-	var all []table
-	switch {
-	case t.count != nil:
-		all = append(all, t.count)
-	case t.distinct != nil:
-		all = append(all, t.distinct)
-	case t.sum != nil:
-		all = append(all, t.sum)
-	case t.sequence != nil:
-		all = append(all, t.sequence)
-	case t.absence != nil:
-		all = append(all, t.absence)
-	case t.first != nil:
-		all = append(all, t.first)
-	}
-	if t.quiet != nil {
-		all = append(all, t.quiet)
-	}
-	return all
-}
-
 func (t *tracker) keys() (n int) {
-	for _, x := range t.tables() {
+	for _, x := range t.tables {
 		n += x.Len()
 	}
 	return n
 }
 
 func (t *tracker) bytes() (n int) {
-	for _, x := range t.tables() {
+	for _, x := range t.tables {
 		n += x.Bytes()
 	}
 	return n
 }
 
 func (t *tracker) forgotten() (n uint64) {
-	for _, x := range t.tables() {
+	for _, x := range t.tables {
 		n += x.Evicted()
 	}
 	return n
@@ -119,7 +106,7 @@ const slack = 3600_000_000 // an hour
 // sweep forgets the keys of which no window can need anything.
 func (t *tracker) sweep(clock int64) {
 	longest := max(t.program.Within, t.program.Memory, t.program.Quiet).Microseconds() + slack
-	for _, x := range t.tables() {
+	for _, x := range t.tables {
 		x.Sweep(clock - longest)
 	}
 }
@@ -248,7 +235,7 @@ func (k *keeper) offerAbsence(t *tracker, key window.Key, credential uint64, h *
 		next = a.Next()
 		return next != math.MaxInt64
 	})
-	k.timers.push(timer{next, p.Rule.ID, key, false})
+	k.wake(timer{next, p.Rule.ID, key, false})
 	k.concludeAbsences(p, due, out)
 }
 
@@ -265,7 +252,7 @@ func (k *keeper) endWaits(t *tracker, ended timer, out *Outcome) {
 		next = a.Next()
 		return next != math.MaxInt64
 	})
-	k.timers.push(timer{next, t.program.Rule.ID, key, false})
+	k.wake(timer{next, t.program.Rule.ID, key, false})
 	k.concludeAbsences(t.program, due, out)
 }
 
@@ -305,19 +292,25 @@ func sightings(steps []window.Step) []*rule.Sighting {
 	return all
 }
 
+// finding is what a rule's finding says of the event that concludes it.
+func (k *keeper) finding(p *rule.Program, s *rule.Sighting) finding.Finding {
+	return finding.Finding{
+		Time: s.Time, Received: s.Received, Tenant: s.Tenant,
+		Rule: p.Rule.ID, RuleVersion: p.Version, Control: k.set.Hash,
+		Mode: p.Rule.Mode, Tags: p.Rule.Tags, Playbook: p.Rule.Playbook,
+		Actor: s.Actor, Agent: s.Agent, Server: s.Server, Session: s.Session, Trace: s.Trace,
+		Method: s.Method, Name: s.Name,
+	}
+}
+
 // concludeHit makes the finding of a hit that completes what its rule looks for.
 func (k *keeper) concludeHit(p *rule.Program, h *hit, earlier []*rule.Sighting, observed *finding.Observed, out *Outcome) {
 	s := h.sighting
 	if s == nil {
 		s = p.Sight(h.view)
 	}
-	f := finding.Finding{
-		Time: s.Time, Received: s.Received, Tenant: s.Tenant,
-		Rule: p.Rule.ID, RuleVersion: p.Version, Control: k.set.Hash,
-		Mode: p.Rule.Mode, Tags: p.Rule.Tags, Playbook: p.Rule.Playbook,
-		Actor: s.Actor, Agent: s.Agent, Server: s.Server, Session: s.Session, Trace: s.Trace,
-		Method: s.Method, Name: s.Name, Key: h.key, Observed: observed,
-	}
+	f := k.finding(p, s)
+	f.Key, f.Observed = h.key, observed
 	for _, e := range earlier {
 		f.Events = append(f.Events, e.Event)
 	}

@@ -57,7 +57,7 @@ type condition struct {
 
 // scratch is what picking needs for one event; a View has one for each index.
 type scratch struct {
-	event, definition picker
+	event, alone, definition picker
 }
 
 // picker holds the picked conditions as bits, and the literals found in each text.
@@ -288,11 +288,17 @@ func (c *condition) holds(i int, v *View, p *picker) bool {
 	return t.run.N == 0 || t.run.In(v.textOf(t.field))
 }
 
-// each calls do for the picked conditions, in their order.
-func (p *picker) each(do func(id int)) {
+// each calls do for the conditions that the shown event may meet, in their order.
+func (x *index) each(v *View, p *picker, do func(c *condition)) {
+	if len(x.conditions) == 0 {
+		return
+	}
+	x.pick(v, p)
 	for w, word := range p.picked {
 		for ; word != 0; word &= word - 1 {
-			do(w<<6 + bits.TrailingZeros64(word))
+			if c := x.conditions[w<<6+bits.TrailingZeros64(word)]; c.admits(v, p) {
+				do(c)
+			}
 		}
 	}
 }

@@ -61,7 +61,7 @@ type Program struct {
 
 // step is one event of a rule. Most rules have one.
 type step struct {
-	// when is the part of the condition that is about the event alone; nil is always true.
+	// when is the part of the condition that is about the event alone.
 	when expression
 	need need
 	// then is the part that is about earlier steps, where there is one.

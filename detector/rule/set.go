@@ -19,9 +19,9 @@ type Set struct {
 	// Hash is the content address of all that decides findings: rules, lists and exceptions.
 	Hash string
 
-	schema     *schema
-	event      *index
-	definition *index
+	schema *schema
+	// Conditions on events, on definitions and nothing else, and on definitions and their event.
+	event, alone, definition *index
 }
 
 // Compile makes a set of rules, lists and exceptions. It reports every problem, joined.
@@ -79,10 +79,10 @@ func distinct(lists []*List) (kept []*List, problems []error) {
 	return kept, problems
 }
 
-// file puts all conditions into the two indexes: the worst rules first, so that a budget cuts
-// the least of them, and those that read what was cut last.
+// file puts all conditions into the indexes: the worst rules first, so that a budget cuts the
+// least of them, and those that read what was cut last.
 func (s *Set) file() {
-	var onEvents, onDefinitions []*condition
+	var onEvents, alone, onDefinitions []*condition
 	for i, p := range s.Programs {
 		for n := range p.steps {
 			c := &condition{program: i, step: n, is: p.steps[n].when, need: p.steps[n].need, last: slices.Contains(p.Reads, "event.marks")}
@@ -91,29 +91,36 @@ func (s *Set) file() {
 					c.reads = append(c.reads, at)
 				}
 			}
-			if p.PerDefinition {
+			switch {
+			case !p.PerDefinition:
+				onEvents = append(onEvents, c)
+			case p.steps[n].alone:
+				alone = append(alone, c)
+			default:
 				c.need.parts |= partDefinition
 				onDefinitions = append(onDefinitions, c)
-			} else {
-				onEvents = append(onEvents, c)
 			}
 		}
 	}
-	for _, conditions := range [][]*condition{onEvents, onDefinitions} {
+	for _, conditions := range [][]*condition{onEvents, alone, onDefinitions} {
 		slices.SortStableFunc(conditions, func(a, b *condition) int {
-			if a.last != b.last {
-				return map[bool]int{true: 1, false: -1}[a.last]
+			switch {
+			case a.last && !b.last:
+				return 1
+			case b.last && !a.last:
+				return -1
 			}
 			return s.Programs[b.program].Severity.Rank() - s.Programs[a.program].Severity.Rank()
 		})
 	}
-	s.event, s.definition = s.schema.newIndex(onEvents), s.schema.newIndex(onDefinitions)
+	s.event, s.alone, s.definition = s.schema.newIndex(onEvents), s.schema.newIndex(alone), s.schema.newIndex(onDefinitions)
 }
 
 // NewView returns a view for evaluating the set's programs.
 func (s *Set) NewView() *View {
 	v := &View{schema: s.schema, slots: make([]slot, len(s.schema.fields))}
 	v.scratch.event.size(s.event)
+	v.scratch.alone.size(s.alone)
 	v.scratch.definition.size(s.definition)
 	return v
 }
@@ -123,102 +130,88 @@ func (s *Set) NewView() *View {
 type Found func(p *Program, steps uint32, d *Definition)
 
 // Match finds the programs that have conditions which the event that the view shows meets: first
-// those that judge the event, then for each definition those that judge definitions, each in the
-// order of the programs' severities, worst first, and ids. An expression that fails, for want of
-// a value or otherwise, is not true.
+// those that judge the event, the worst first, then for each definition those that judge
+// definitions, of these first the ones that look at nothing else. An expression that fails, for
+// want of a value or otherwise, is not true.
 func (s *Set) Match(v *View, found Found) {
 	var definitions []Definition
-	if len(s.definition.conditions) > 0 {
+	if s.judgesDefinitions() {
 		if definitions = v.definitions(); v.unjudged > 0 {
 			v.event.Mark(DefinitionsNotJudged)
 		}
 	}
 	v.budget = budgetOf(v.event)
-	if len(s.event.conditions) > 0 {
-		s.matchIndex(s.event, &v.scratch.event, v, nil, func(c *condition) bool { return v.affords(c) && c.is.isTrue(v) }, found)
-	}
+	g := gathered{set: s, found: found}
+	s.event.each(v, &v.scratch.event, func(c *condition) {
+		if v.affords(c) && c.is.isTrue(v) {
+			g.add(c)
+		}
+	})
+	g.end()
 	for i := range definitions {
-		v.setDefinition(&definitions[i])
-		v.budget += leastBudget/8 + budgetReadings/2*int64(len(definitions[i].value.Raw()))
-		s.matchDefinition(v, &definitions[i], found)
+		d := &definitions[i]
+		v.setDefinition(d)
+		v.budget += leastBudget/8 + budgetReadings/2*int64(len(d.value.Raw()))
+		s.matchDefinition(v, &gathered{set: s, found: found, definition: d})
 	}
 	if v.definition != nil {
 		v.setDefinition(nil)
 	}
 }
 
-// matchIndex evaluates what an index picks. The conditions of one program follow one another.
-func (s *Set) matchIndex(x *index, p *picker, v *View, d *Definition, isTrue func(*condition) bool, found Found) {
-	x.pick(v, p)
-	program, steps := -1, uint32(0)
-	p.each(func(id int) {
-		c := x.conditions[id]
-		if !c.admits(v, p) || !isTrue(c) {
-			return
-		}
-		if c.program != program && steps != 0 {
-			found(s.Programs[program], steps, d)
-			steps = 0
-		}
-		program, steps = c.program, steps|1<<c.step
-	})
-	if steps != 0 {
-		found(s.Programs[program], steps, d)
-	}
+func (s *Set) judgesDefinitions() bool {
+	return len(s.alone.conditions) > 0 || len(s.definition.conditions) > 0
 }
 
 // matchDefinition judges one definition. What depends on the definition alone is judged once
 // and remembered: agents list the same tools again and again.
-func (s *Set) matchDefinition(v *View, d *Definition, found Found) {
-	alone, known := v.verdicts.get(d.digest)
-	whole := v.budget > 0
-	var news []*condition
-	s.matchIndex(s.definition, &v.scratch.definition, v, d, func(c *condition) bool {
-		p := s.Programs[c.program]
-		if known && p.steps[c.step].alone {
-			return slices.Contains(alone, c)
+func (s *Set) matchDefinition(v *View, g *gathered) {
+	met, known := v.verdicts.get(g.definition.digest)
+	if !known {
+		whole := true
+		s.alone.each(v, &v.scratch.alone, func(c *condition) {
+			if !v.affords(c) {
+				whole = false
+			} else if c.is.isTrue(v) {
+				met = append(met, c)
+			}
+		})
+		if whole {
+			v.verdicts.put(g.definition.digest, met)
 		}
-		if !v.affords(c) {
-			whole = false
-			return false
-		}
-		is := c.is.isTrue(v)
-		if is && p.steps[c.step].alone {
-			news = append(news, c)
-		}
-		return is
-	}, found)
-	if !known && whole {
-		v.verdicts.put(d.digest, news)
 	}
+	for _, c := range met {
+		g.add(c)
+	}
+	s.definition.each(v, &v.scratch.definition, func(c *condition) {
+		if v.affords(c) && c.is.isTrue(v) {
+			g.add(c)
+		}
+	})
+	g.end()
 }
 
-// MatchAll is Match without the index: each condition of each program is evaluated. Tests hold
-// the one against the other.
-func (s *Set) MatchAll(v *View, found Found) {
-	all := func(x *index, d *Definition) {
-		program, steps := -1, uint32(0)
-		for _, c := range x.conditions {
-			if !c.is.isTrue(v) {
-				continue
-			}
-			if c.program != program && steps != 0 {
-				found(s.Programs[program], steps, d)
-				steps = 0
-			}
-			program, steps = c.program, steps|1<<c.step
-		}
-		if steps != 0 {
-			found(s.Programs[program], steps, d)
-		}
+// gathered puts the conditions of one program together, which follow one another.
+type gathered struct {
+	set        *Set
+	found      Found
+	definition *Definition
+	program    int
+	steps      uint32
+}
+
+func (g *gathered) add(c *condition) {
+	if c.program != g.program {
+		g.end()
+		g.program = c.program
 	}
-	all(s.event, nil)
-	for _, d := range v.definitions() {
-		v.setDefinition(&d)
-		all(s.definition, &d)
-	}
-	if v.definition != nil {
-		v.setDefinition(nil)
+	g.steps |= 1 << c.step
+}
+
+func (g *gathered) end() {
+	if g.steps != 0 {
+		g.found(g.set.Programs[g.program], g.steps, g.definition)
+		g.steps = 0
 	}
 }
 

@@ -122,7 +122,7 @@ func (b *builder) severity() {
 		return
 	}
 	wrong := func() {
-		b.problem(b.in.errorAt("$.severity", fmt.Sprintf("severity %q must be info, low, medium, high or critical, or an expression that chooses among them", text)))
+		b.problem(b.in.errorAt("$.severity", fmt.Sprintf("severity %q is wrong: %s", text, severityWords)))
 	}
 	if !strings.Contains(text, "?") {
 		wrong()

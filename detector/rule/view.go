@@ -39,7 +39,7 @@ type View struct {
 	verdicts verdicts
 	memo     memo
 
-	// budget is what is left of eventBudget; unjudgedRules are the conditions that it cut.
+	// budget is what is left of budgetOf the event; unjudgedRules are the conditions that it cut.
 	budget        int64
 	unjudgedRules int
 	unjudged      int // definitions
