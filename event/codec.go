@@ -201,7 +201,7 @@ func (e *Event) bound() error {
 	if len(e.ID) > maxName {
 		return &FieldError{Field: "id", Reason: fmt.Sprintf("%d bytes, at most %d are taken", len(e.ID), maxName)}
 	}
-	extra := len(e.Extra) + len(e.Agent.Extra) + len(e.Server.Extra) + len(e.Principal.Extra) + len(e.HTTP.Extra) + len(e.Source.Extra)
+	extra := len(e.Extra) + len(e.Agent.Extra) + len(e.Server.Extra) + len(e.Principal.Extra) + len(e.HTTP.Extra) + len(e.Source.Extra) + len(e.Measured.Extra)
 	if e.Request != nil {
 		extra += len(e.Request.Extra)
 	}

@@ -60,8 +60,9 @@ type Event struct {
 	Transport string    `json:"transport,omitempty"`
 	Direction Direction `json:"direction,omitempty"`
 
-	HTTP   HTTP   `json:"http,omitzero"`
-	Source Source `json:"source,omitzero"`
+	HTTP     HTTP     `json:"http,omitzero"`
+	Source   Source   `json:"source,omitzero"`
+	Measured Measured `json:"measured,omitzero"`
 
 	// Request is the request that this message answers, where somebody paired them.
 	Request *Request `json:"request,omitempty"`
@@ -139,6 +140,20 @@ type HTTP struct {
 func (h HTTP) IsZero() bool {
 	return h.Status == 0 && h.Method == "" && h.ClientIP == "" && len(h.Headers) == 0 && len(h.Extra) == 0
 }
+
+// Measured is what a source measured and the message does not show.
+type Measured struct {
+	// DurationMS is how long the call took, in milliseconds.
+	DurationMS int64 `json:"duration_ms,omitzero"`
+	// Size is the bytes of the result.
+	Size int64 `json:"size,omitzero"`
+
+	// Extra keeps the fields that this version does not know.
+	Extra jsontext.Value `json:",embed"`
+}
+
+// IsZero reports whether nothing was measured.
+func (m Measured) IsZero() bool { return m.DurationMS == 0 && m.Size == 0 && len(m.Extra) == 0 }
 
 // Source says how the event came to us.
 type Source struct {

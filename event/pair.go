@@ -7,7 +7,6 @@ import (
 	"strings"
 
 	"github.com/go-json-experiment/json/jsontext"
-	"github.com/valyala/fastjson"
 )
 
 // Bounds of what a request leaves behind.
@@ -154,7 +153,7 @@ func keyOf(e *Event, id string, requester Direction) (pairKey, bool) {
 // keyID stands for an id in what is remembered: the id itself, or the hash of a long one.
 func keyID(id string) string {
 	if len(id) <= maxKeyID {
-		return id
+		return strings.Clone(id) // the id lies in the message, which is not to be held
 	}
 	sum := sha256.Sum256([]byte(id))
 	return "sha256:" + string(sum[:]) // no id in JSON begins so
@@ -180,16 +179,16 @@ func asNumber(id string) string {
 }
 
 func requestOf(e *Event, m *Message) Request {
-	r := Request{Event: e.ID, Method: cut(m.Method, maxName), Name: cut(m.Name(), maxText)}
+	r := Request{Event: e.ID, Method: strings.Clone(cut(m.Method, maxName)), Name: strings.Clone(cut(m.Name(), maxText))}
 	if m.Method != "tools/call" && m.Method != "prompts/get" {
 		return r
 	}
-	arguments := Get(m.Params, "arguments")
-	if arguments == nil {
+	arguments := m.Params.Get("arguments")
+	if !arguments.Exists() {
 		r.Arguments = jsontext.Value("{}")
 		return r
 	}
-	if raw := arguments.MarshalTo(nil); len(raw) <= maxRequestArguments && arguments.Type() == fastjson.TypeObject {
+	if raw := arguments.Raw(); len(raw) <= maxRequestArguments && arguments.Kind() == Object {
 		r.Arguments = jsontext.Value(bytes.Clone(raw))
 	}
 	return r
