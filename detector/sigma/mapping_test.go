@@ -30,12 +30,12 @@ func TestDefaultMappingNamesFieldsThatRulesRead(t *testing.T) {
 		known = append(known, f.Name)
 	}
 	for name := range m.Fields {
-		if !slices.Contains(known, name) && !strings.HasPrefix(name, "measured.") { // these come with the event's own change
+		if !slices.Contains(known, name) {
 			t.Errorf("rules have no field %s", name)
 		}
 	}
 	for name, target := range m.Names {
-		if strings.HasPrefix(target, "measured.") || target == "event.time" || strings.HasSuffix(name, ".*") {
+		if target == "event.time" || strings.HasSuffix(name, ".*") {
 			continue
 		}
 		value := "5"

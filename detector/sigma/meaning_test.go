@@ -226,13 +226,13 @@ func TestARuleMeansWhatItsSigmaRuleMeans(t *testing.T) {
 		if err != nil {
 			t.Fatalf("%v\n%s", err, yaml)
 		}
-		set, err := rule.Compile([]*rule.Rule{r}, nil)
+		set, err := rule.Compile([]*rule.Rule{r}, nil, nil)
 		if err != nil {
 			t.Fatalf("%v\n%s", err, yaml)
 		}
-		for _, result := range ruletest.Run(set) {
-			if strings.HasPrefix(result.Test, "event ") && result.Failure != "" {
-				t.Fatalf("%s: %s\n%s\n%s", result.Test, result.Failure, text, yaml)
+		for _, result := range ruletest.Run(set)[0].Tests {
+			if strings.HasPrefix(result.Name, "event ") && result.Failure != "" {
+				t.Fatalf("%s: %s\n%s\n%s", result.Name, result.Failure, text, yaml)
 			}
 		}
 	})

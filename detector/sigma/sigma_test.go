@@ -9,7 +9,6 @@ import (
 	"testing"
 
 	"github.com/goccy/go-yaml"
-	"github.com/goccy/go-yaml/parser"
 
 	"github.com/mcpwatch/mcpwatch/detector/rule"
 	"github.com/mcpwatch/mcpwatch/detector/sigma"
@@ -53,17 +52,11 @@ func match(t testing.TB, done sigma.Import) string {
 	return r.Match
 }
 
-// parsed reads the import's rules: those of kind match as rules, others as YAML.
+// parsed reads the import's rules.
 func parsed(t testing.TB, done sigma.Import) []*rule.Rule {
 	t.Helper()
 	var rules []*rule.Rule
 	for _, r := range done.Rules {
-		if r.Kind != "match" {
-			if _, err := parser.ParseBytes(r.YAML, 0); err != nil {
-				t.Fatalf("%v\n%s", err, r.YAML)
-			}
-			continue
-		}
 		parsed, err := rule.Parse(r.ID+".yaml", r.YAML)
 		if err != nil {
 			t.Fatalf("%v\n%s", err, r.YAML)
@@ -73,10 +66,10 @@ func parsed(t testing.TB, done sigma.Import) []*rule.Rule {
 	return rules
 }
 
-// compile compiles the import's match rules.
+// compile compiles the import's rules.
 func compile(t testing.TB, done sigma.Import) {
 	t.Helper()
-	if _, err := rule.Compile(parsed(t, done), nil); err != nil {
+	if _, err := rule.Compile(parsed(t, done), nil, nil); err != nil {
 		t.Fatalf("%v\n%s", err, done.Rules[0].YAML)
 	}
 }
