@@ -14,6 +14,8 @@ type rulesCommand struct {
 	Lint rulesLintCommand `cmd:"" help:"Load the rules, and say what is wrong with them."`
 	Test rulesTestCommand `cmd:"" help:"Run the tests that rules carry."`
 	List rulesListCommand `cmd:"" help:"List the rules."`
+
+	ImportSigma rulesImportSigmaCommand `cmd:"" name:"import-sigma" help:"Turn Sigma rules into ours, and name what cannot be."`
 }
 
 type rulesLintCommand struct{ ruleFlags }

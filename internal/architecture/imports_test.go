@@ -43,7 +43,7 @@ type line struct {
 func lines() []line {
 	engine := []string{
 		"event", "content", "finding",
-		"detector/rule", "detector/match", "detector/window", "detector/baseline", "detector/fleet",
+		"detector/rule", "detector/match", "detector/window", "detector/baseline", "detector/fleet", "detector/sigma",
 	}
 	return []line{
 		{name: "everywhere", deny: []string{"log", "math/rand", "github.com/pkg/errors"}, allow: []string{"log/slog", "math/rand/v2"}},
