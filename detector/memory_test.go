@@ -80,24 +80,40 @@ type item struct {
 }
 
 // sessions draws what a few agents do at a few servers, their clocks a little apart, and ticks.
+// At the end one agent does what every rule is about.
 func sessions(t *rapid.T) []item {
 	var items []item
 	now := noon
-	for i := range rapid.IntRange(1, 60).Draw(t, "n") {
+	call := func(tool, path, actor, server string, late time.Duration) {
+		id := len(items)
+		e := message(fmt.Sprint("e", id), event.ToServer, fmt.Sprintf(`{"jsonrpc":"2.0","id":%d,"method":"tools/call","params":{"name":%q,"arguments":{"path":%q}}}`, id, tool, path))
+		e.Actor, e.Server.ID = actor, server
+		e.Time, e.Received = now.Add(-late), now
+		items = append(items, item{event: e})
+	}
+	for range rapid.IntRange(1, 60).Draw(t, "n") {
 		now = now.Add(time.Duration(rapid.IntRange(0, 8).Draw(t, "pause")) * time.Second)
 		if rapid.IntRange(0, 5).Draw(t, "tick") == 0 {
 			items = append(items, item{tick: now})
 			continue
 		}
-		tool := rapid.SampledFrom([]string{"read", "read", "send", "ask", "done"}).Draw(t, "tool")
-		path := rapid.SampledFrom([]string{"a", "b", "c"}).Draw(t, "path")
-		e := message(fmt.Sprint("e", i), event.ToServer, fmt.Sprintf(`{"jsonrpc":"2.0","id":%d,"method":"tools/call","params":{"name":%q,"arguments":{"path":%q}}}`, i, tool, path))
-		e.Actor = rapid.SampledFrom([]string{"agent:a", "agent:b"}).Draw(t, "actor")
-		e.Server.ID = rapid.SampledFrom([]string{"files", "web"}).Draw(t, "server")
-		e.Time = now.Add(-time.Duration(rapid.IntRange(0, 3).Draw(t, "late")) * time.Second)
-		e.Received = now
-		items = append(items, item{event: e})
+		call(rapid.SampledFrom([]string{"read", "read", "send", "ask", "done"}).Draw(t, "tool"),
+			rapid.SampledFrom([]string{"a", "b", "c"}).Draw(t, "path"),
+			rapid.SampledFrom([]string{"agent:a", "agent:b"}).Draw(t, "actor"),
+			rapid.SampledFrom([]string{"files", "web"}).Draw(t, "server"),
+			time.Duration(rapid.IntRange(0, 3).Draw(t, "late"))*time.Second)
 	}
+	now = now.Add(time.Hour)
+	for _, does := range []struct{ tool, path, server string }{
+		{"read", "a", "files"}, {"read", "b", "files"}, {"read", "c", "files"}, {"read", "a", "files"}, // counts, differs, fleet
+		{"send", "a", "web"}, {"send", "b", "web"}, {"send", "c", "web"}, {"send", "d", "web"}, // follows, adds, quiet
+		{"ask", "a", "files"}, // unanswered
+	} {
+		now = now.Add(time.Second)
+		call(does.tool, does.path, "agent:z", does.server, 0)
+	}
+	now = now.Add(time.Minute)
+	call("new", "a", "agent:z", "files", 0)
 	return append(items, item{tick: now.Add(time.Hour)})
 }
 
