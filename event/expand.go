@@ -4,7 +4,6 @@ import (
 	"strconv"
 
 	"github.com/go-json-experiment/json/jsontext"
-	"github.com/valyala/fastjson"
 )
 
 // maxChildren bounds what one message can be expanded into.
@@ -23,13 +22,15 @@ const maxChildren = 64
 // parent itself is not among those returned.
 func Expand(e *Event, m *Message) []Event {
 	x := expander{parent: e}
-	for i, item := range m.Items {
-		x.add(strconv.Itoa(i), item.MarshalTo(nil))
+	i := 0
+	for item := range m.Root.Items() {
+		x.add(strconv.Itoa(i), item.AppendTo(nil))
+		i++
 	}
-	visit(Get(m.Result, "inputRequests"), func(key string, request *fastjson.Value) {
-		x.add("input/"+key, rpc(key, member{"method", Get(request, "method")}, member{"params", Get(request, "params")}))
+	visit(m.Result.Get("inputRequests"), func(key string, request Value) {
+		x.add("input/"+key, rpc(key, member{"method", request.Get("method")}, member{"params", request.Get("params")}))
 	})
-	visit(Get(m.Params, "inputResponses"), func(key string, response *fastjson.Value) {
+	visit(m.Params.Get("inputResponses"), func(key string, response Value) {
 		x.add("answer/"+key, rpc(key, member{"result", response}))
 	})
 	return x.children
@@ -55,32 +56,29 @@ func (x *expander) add(suffix string, message []byte) {
 
 type member struct {
 	name  string
-	value *fastjson.Value
+	value Value
 }
 
 // rpc writes a JSON-RPC message whose id is the string key, with those members that there are.
 func rpc(key string, members ...member) []byte {
 	message := append([]byte(`{"jsonrpc":"2.0","id":`), quote(key)...)
 	for _, m := range members {
-		if m.value != nil {
+		if m.value.Exists() {
 			message = append(append(append(message, ','), quote(m.name)...), ':')
-			message = m.value.MarshalTo(message)
+			message = m.value.AppendTo(message)
 		}
 	}
 	return append(message, '}')
 }
 
 // visit calls each for an object's members, of those with one name for the last.
-func visit(v *fastjson.Value, each func(key string, value *fastjson.Value)) {
-	if v == nil || v.Type() != fastjson.TypeObject {
-		return
-	}
+func visit(v Value, each func(key string, value Value)) {
 	var members []member
 	last := map[string]int{}
-	v.GetObject().Visit(func(key []byte, value *fastjson.Value) {
-		last[string(key)] = len(members)
-		members = append(members, member{string(key), value})
-	})
+	for key, value := range v.Members() {
+		last[key] = len(members)
+		members = append(members, member{key, value})
+	}
 	for i, m := range members {
 		if last[m.name] == i {
 			each(m.name, m.value)

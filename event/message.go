@@ -7,7 +7,6 @@ import (
 	"strings"
 
 	"github.com/go-json-experiment/json/jsontext"
-	"github.com/valyala/fastjson"
 )
 
 // Kind says what a JSON-RPC message is.
@@ -26,71 +25,85 @@ const (
 // Message is a JSON-RPC message taken apart. Where a name occurs twice in an object the
 // last one counts, as it does for the JSON parsers of the agents.
 //
-// Values point into the Parser's memory: they are good until its next Parse.
+// Its values are good until the next Parse or Decode of what made it (see Value).
 type Message struct {
 	Kind Kind
 	// ID is the id's JSON text, so that 3 and "3" stay two ids; "" where there is none. What
 	// the agents' parsers take for one id has one text: 3, 3.0 and 3e0 are 3.
 	ID     string
 	Method string
-	// Params, Result, Data are nil where the message has none.
-	Params *fastjson.Value
-	Result *fastjson.Value
+	// Params, Result, ErrorData are absent where the message has none.
+	Params Value
+	Result Value
 	// ErrorCode and ErrorText are a JSON-RPC error's code and message.
 	ErrorCode int64
 	ErrorText string
-	ErrorData *fastjson.Value
-	// Items are a batch's messages.
-	Items []*fastjson.Value
-	// Root is the whole JSON value, nil where there is none.
-	Root *fastjson.Value
+	ErrorData Value
+	// Root is the whole JSON value, absent where there is none. A batch's messages are its items.
+	Root Value
 }
 
-// Parser takes messages apart. It reuses its memory and belongs to one goroutine.
+// maxDepth is the deepest nesting that a Parser takes: more than any event that was stored has.
+const maxDepth = 300
+
+// Parser reads JSON and takes messages apart. It reuses its memory, of which it keeps a
+// bounded part, and belongs to one goroutine.
 type Parser struct {
-	json fastjson.Parser
+	doc tape
 }
 
-// Parse takes a message apart. JSON that is no JSON-RPC message gives KindUnknown; bytes
-// that are no JSON give an error as well.
+// Parse takes a message apart, whose bytes must not be changed afterwards. JSON that is no
+// JSON-RPC message gives KindUnknown; bytes that are no JSON give an error as well.
 func (p *Parser) Parse(raw []byte) (Message, error) {
-	m := Message{Kind: KindUnknown}
 	if len(raw) == 0 {
-		return m, nil
+		return Message{Kind: KindUnknown}, nil
 	}
-	root, err := p.json.ParseBytes(raw)
+	root, err := p.ParseValue(raw)
 	if err != nil {
-		return m, fmt.Errorf("parsing message: %s", Printable(err.Error()))
+		return Message{Kind: KindUnknown}, fmt.Errorf("parsing message: %w", err)
 	}
-	m.Root = root
-	switch root.Type() {
-	case fastjson.TypeArray:
-		m.Kind = KindBatch
-		m.Items, _ = root.Array()
-	case fastjson.TypeObject:
-		m.read(root)
-	case fastjson.TypeNull, fastjson.TypeString, fastjson.TypeNumber, fastjson.TypeTrue, fastjson.TypeFalse:
-	}
-	return m, nil
+	return messageOf(root), nil
 }
 
-func (m *Message) read(root *fastjson.Value) {
+// ParseValue reads any JSON, whose bytes must not be changed afterwards. It refuses what RFC
+// 8259 does not allow, invalid UTF-8, half a surrogate pair and nesting over 300 levels.
+func (p *Parser) ParseValue(raw []byte) (Value, error) {
+	if err := p.doc.parse(raw, maxDepth); err != nil {
+		return Value{}, err
+	}
+	return p.doc.root(), nil
+}
+
+// messageOf takes a message apart.
+func messageOf(root Value) Message {
+	m := Message{Kind: KindUnknown, Root: root}
+	switch root.Kind() {
+	case Array:
+		m.Kind = KindBatch
+	case Object:
+		m.read(root)
+	default:
+	}
+	return m
+}
+
+func (m *Message) read(root Value) {
 	var hasResult, hasError, hasMethod bool
-	root.GetObject().Visit(func(key []byte, v *fastjson.Value) {
-		switch string(key) {
+	for name, v := range root.Members() {
+		switch name {
 		case "id":
-			m.ID = idText(v)
+			m.ID = v.idText()
 		case "method":
-			m.Method, hasMethod = Text(v), v.Type() == fastjson.TypeString
+			m.Method, hasMethod = v.Text(), v.Kind() == String
 		case "params":
 			m.Params = v
 		case "result":
 			m.Result, hasResult = v, true
 		case "error":
-			hasError = v.Type() == fastjson.TypeObject
+			hasError = v.Kind() == Object
 			m.readError(v)
 		}
-	})
+	}
 	switch {
 	case hasMethod && m.ID != "":
 		m.Kind = KindRequest
@@ -103,12 +116,17 @@ func (m *Message) read(root *fastjson.Value) {
 	}
 }
 
-func idText(v *fastjson.Value) string {
-	switch v.Type() {
-	case fastjson.TypeString:
-		return string(quote(Text(v)))
-	case fastjson.TypeNumber:
-		return integer(string(v.MarshalTo(nil)))
+// idText is the JSON text of an id: the value as it is written where there is but one way.
+func (v Value) idText() string {
+	switch v.Kind() {
+	case String:
+		n := &v.doc.nodes[v.at]
+		if n.meta&escaped == 0 {
+			return v.doc.data[n.start-1 : n.end+1]
+		}
+		return string(quote(v.Text()))
+	case Number:
+		return integer(v.number())
 	default:
 		return ""
 	}
@@ -128,46 +146,42 @@ func integer(number string) string {
 	return strconv.FormatInt(int64(f), 10)
 }
 
-// quote writes a JSON string. fastjson would write one with escapes of Go that JSON lacks.
+// quote writes a JSON string.
 func quote(s string) []byte {
 	quoted, _ := jsontext.AppendQuote(nil, s) // an error says that invalid UTF-8 was replaced
 	return quoted
 }
 
-func (m *Message) readError(v *fastjson.Value) {
-	m.ErrorCode, m.ErrorText, m.ErrorData = 0, "", nil
-	o, err := v.Object()
-	if err != nil {
-		return
-	}
-	o.Visit(func(key []byte, v *fastjson.Value) {
-		switch string(key) {
+func (m *Message) readError(v Value) {
+	m.ErrorCode, m.ErrorText, m.ErrorData = 0, "", Value{}
+	for name, v := range v.Members() {
+		switch name {
 		case "code":
-			m.ErrorCode, _ = v.Int64()
+			m.ErrorCode, _ = v.Int()
 		case "message":
-			m.ErrorText = Text(v)
+			m.ErrorText = v.Text()
 		case "data":
 			m.ErrorData = v
 		}
-	})
+	}
 }
 
 // Name is the tool or prompt that a request names, or the URI of its resource.
 func (m *Message) Name() string { return RequestName(m.Method, m.Params) }
 
 // RequestName is the tool or prompt that a request's params name, or the URI of its resource.
-func RequestName(method string, params *fastjson.Value) string {
+func RequestName(method string, params Value) string {
 	switch method {
 	case "tools/call", "prompts/get":
-		return Text(Get(params, "name"))
+		return params.Get("name").Text()
 	case "resources/read", "resources/subscribe", "resources/unsubscribe", "notifications/resources/updated":
-		return Text(Get(params, "uri"))
+		return params.Get("uri").Text()
 	case "completion/complete":
-		ref := Get(params, "ref")
-		if name := Text(Get(ref, "name")); name != "" {
+		ref := params.Get("ref")
+		if name := ref.Get("name").Text(); name != "" {
 			return name
 		}
-		return Text(Get(ref, "uri"))
+		return ref.Get("uri").Text()
 	}
 	return ""
 }
@@ -178,39 +192,13 @@ const MetaPrefix = "io.modelcontextprotocol/"
 // ProtocolVersion is the revision that the message itself names: in _meta (2026-07-28
 // on) or in initialize. It is "" for every other message.
 func (m *Message) ProtocolVersion() string {
-	for _, body := range []*fastjson.Value{m.Params, m.Result} {
-		if v := Text(Get(body, "_meta", MetaPrefix+"protocolVersion")); v != "" {
+	for _, body := range []Value{m.Params, m.Result} {
+		if v := body.Get("_meta", MetaPrefix+"protocolVersion").Text(); v != "" {
 			return v
 		}
 	}
 	if m.Method == "initialize" {
-		return Text(Get(m.Params, "protocolVersion"))
+		return m.Params.Get("protocolVersion").Text()
 	}
-	return Text(Get(m.Result, "protocolVersion"))
-}
-
-// Get walks objects by name, taking the last member of that name. It returns nil where
-// the path ends early.
-func Get(v *fastjson.Value, path ...string) *fastjson.Value {
-	for _, name := range path {
-		if v == nil || v.Type() != fastjson.TypeObject {
-			return nil
-		}
-		var found *fastjson.Value
-		v.GetObject().Visit(func(key []byte, member *fastjson.Value) {
-			if string(key) == name {
-				found = member
-			}
-		})
-		v = found
-	}
-	return v
-}
-
-// Text is the string that v holds, or "".
-func Text(v *fastjson.Value) string {
-	if v == nil || v.Type() != fastjson.TypeString {
-		return ""
-	}
-	return string(v.GetStringBytes())
+	return m.Result.Get("protocolVersion").Text()
 }

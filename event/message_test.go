@@ -77,12 +77,12 @@ func TestParseTellsTheKindAndID(t *testing.T) {
 
 func TestParseTakesTheLastParamsAndError(t *testing.T) {
 	m := parse(t, `{"id":1,"method":"tools/call","params":{"name":"safe"},"params":{"name":"safe","name":"run","arguments":{"x":1},"arguments":{"x":2}}}`)
-	if m.Name() != "run" || event.Get(m.Params, "arguments", "x").String() != "2" {
-		t.Errorf("name %q, params %s", m.Name(), m.Params)
+	if m.Name() != "run" || string(m.Params.Get("arguments", "x").Raw()) != "2" {
+		t.Errorf("name %q, params %s", m.Name(), m.Params.Raw())
 	}
 	m = parse(t, `{"id":1,"error":{"code":1,"message":"a","data":7},"error":{"code":-32000,"message":"b\u001b"}}`)
-	if m.ErrorCode != -32000 || m.ErrorText != "b\x1b" || m.ErrorData != nil {
-		t.Errorf("code %d, text %q, data %v", m.ErrorCode, m.ErrorText, m.ErrorData)
+	if m.ErrorCode != -32000 || m.ErrorText != "b\x1b" || m.ErrorData.Exists() {
+		t.Errorf("code %d, text %q, data %s", m.ErrorCode, m.ErrorText, m.ErrorData.Raw())
 	}
 	m = parse(t, `{"id":1,"error":{"code":1,"message":"a"},"error":"text"}`)
 	if m.Kind != event.KindUnknown || m.ErrorCode != 0 || m.ErrorText != "" {
@@ -98,7 +98,7 @@ func TestParseRefusesWhatIsNoJSON(t *testing.T) {
 	for _, text := range []string{`{`, `{"a":}`, "event: message", `{"a":1}{"b":2}`, "\x1b[2J", strings.Repeat("[", 301) + strings.Repeat("]", 301)} {
 		var p event.Parser
 		m, err := p.Parse([]byte(text))
-		if err == nil || m.Kind != event.KindUnknown || m.Root != nil {
+		if err == nil || m.Kind != event.KindUnknown || m.Root.Exists() {
 			t.Errorf("Parse(%.20q) gives %s, %v", text, m.Kind, err)
 		}
 		if err != nil && strings.Contains(err.Error(), "\x1b") {
@@ -155,20 +155,5 @@ func TestProtocolVersionOfBothEras(t *testing.T) {
 		if got := m.ProtocolVersion(); got != c.want {
 			t.Errorf("%s: %q, want %q", c.in, got, c.want)
 		}
-	}
-}
-
-func TestGetWalksObjectsOnly(t *testing.T) {
-	m := parse(t, `{"params":{"a":{"b":"c"},"n":5,"l":[{"b":1}]}}`)
-	if got := event.Text(event.Get(m.Params, "a", "b")); got != "c" {
-		t.Errorf("got %q", got)
-	}
-	for _, path := range [][]string{{"n", "x"}, {"l", "0"}, {"l", "b"}, {"missing"}, {"a", "b", "c"}} {
-		if v := event.Get(m.Params, path...); v != nil {
-			t.Errorf("%q leads to %s", path, v)
-		}
-	}
-	if event.Get(nil, "a") != nil || event.Text(nil) != "" || event.Text(event.Get(m.Params, "n")) != "" {
-		t.Error("nothing and a number are texts")
 	}
 }

@@ -58,7 +58,7 @@ func (d *eventDecoder) parse(e *event.Event) (parsedMessage, error) {
 		m = event.Message{Kind: event.KindUnknown}
 	}
 	p := parsedMessage{kind: m.Kind, method: m.Method, id: m.ID, name: m.Name(), errorCode: m.ErrorCode, extra: string(e.Extra)}
-	p.isError = m.Kind == event.KindError || isTrue(event.Get(m.Result, "isError"))
+	p.isError = m.Kind == event.KindError || m.Result.Get("isError").Bool()
 	if r := e.Request; r != nil {
 		data, err := json.Marshal(r)
 		if err != nil {

@@ -7,7 +7,6 @@ import (
 	"time"
 
 	"github.com/ClickHouse/clickhouse-go/v2"
-	"github.com/valyala/fastjson"
 )
 
 // column is one column of a table: its name, and how the rows fill it. Blocks are written
@@ -60,5 +59,3 @@ func insert[R any](ctx context.Context, c *Client, table string, columns []colum
 	}
 	return nil
 }
-
-func isTrue(v *fastjson.Value) bool { return v != nil && v.Type() == fastjson.TypeTrue }

@@ -7,7 +7,6 @@ import (
 	"fmt"
 
 	"github.com/go-json-experiment/json/jsontext"
-	"github.com/valyala/fastjson"
 
 	"github.com/mcpwatch/mcpwatch/event"
 )
@@ -62,20 +61,20 @@ func read(f Format, record []byte, limits event.Limits) (event.Event, error) {
 
 // Detect finds the format of a record by its shape.
 func Detect(record []byte) (Format, error) {
-	var parser fastjson.Parser
-	root, err := parser.ParseBytes(record)
+	var parser event.Parser
+	root, err := parser.ParseValue(record)
 	if err != nil {
 		return "", &event.FieldError{Reason: "is not JSON"}
 	}
-	switch root.Type() {
-	case fastjson.TypeArray:
+	switch root.Kind() {
+	case event.Array:
 		return JSONRPC, nil // a batch
-	case fastjson.TypeObject:
+	case event.Object:
 	default:
 		return "", &event.FieldError{Reason: "is JSON but no object: no format begins like this"}
 	}
-	has := func(name string) bool { return event.Get(root, name) != nil }
-	isText := func(name string) bool { return has(name) && event.Get(root, name).Type() == fastjson.TypeString }
+	has := func(name string) bool { return root.Get(name).Exists() }
+	isText := func(name string) bool { return root.Get(name).Kind() == event.String }
 	switch {
 	case isMessage(root):
 		return JSONRPC, nil

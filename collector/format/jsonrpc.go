@@ -3,8 +3,6 @@ package format
 import (
 	"time"
 
-	"github.com/valyala/fastjson"
-
 	"github.com/mcpwatch/mcpwatch/event"
 )
 
@@ -13,17 +11,17 @@ import (
 // says which way a message went, a client's methods go to the server, the server's own
 // and all answers to the client.
 func readMessage(record []byte, limits event.Limits) (event.Event, error) {
-	var parser fastjson.Parser
-	root, err := parser.ParseBytes(record)
+	var parser event.Parser
+	root, err := parser.ParseValue(record)
 	if err != nil {
 		return event.Event{}, &event.FieldError{Reason: "is not JSON"}
 	}
 	body, raw := record, ""
 	wrapped := !isMessage(root)
 	if wrapped {
-		if inner := event.Get(root, "message"); inner != nil {
-			body = inner.MarshalTo(nil)
-		} else if raw = event.Text(event.Get(root, "raw")); raw != "" {
+		if inner := root.Get("message"); inner.Exists() {
+			body = inner.Raw()
+		} else if raw = root.Get("raw").Text(); raw != "" {
 			body = nil
 		}
 	}
@@ -38,8 +36,8 @@ func readMessage(record []byte, limits event.Limits) (event.Event, error) {
 
 // isMessage reports whether an object is a JSON-RPC message itself rather than the
 // envelope of one. Some writers leave "jsonrpc" out.
-func isMessage(root *fastjson.Value) bool {
-	has := func(name string) bool { return event.Get(root, name) != nil }
+func isMessage(root event.Value) bool {
+	has := func(name string) bool { return root.Get(name).Exists() }
 	return has("jsonrpc") || has("method") && (has("params") || has("id")) || has("result") && has("id")
 }
 
@@ -52,15 +50,15 @@ func bounded(e *event.Event, limits event.Limits) (event.Event, error) {
 	return event.Decode(data, event.Limits{Bytes: limits.Bytes + 4096, Depth: limits.Depth + 4})
 }
 
-func readEnvelope(e *event.Event, root *fastjson.Value) {
-	e.Session = event.Text(event.Get(root, "session"))
-	e.Server.ID = event.Text(event.Get(root, "server"))
-	e.Agent.Name = event.Text(event.Get(root, "client"))
-	e.Transport = event.Text(event.Get(root, "transport"))
-	if t, err := time.Parse(time.RFC3339Nano, event.Text(event.Get(root, "time"))); err == nil {
+func readEnvelope(e *event.Event, root event.Value) {
+	e.Session = root.Get("session").Text()
+	e.Server.ID = root.Get("server").Text()
+	e.Agent.Name = root.Get("client").Text()
+	e.Transport = root.Get("transport").Text()
+	if t, err := time.Parse(time.RFC3339Nano, root.Get("time").Text()); err == nil {
 		e.Time = t
 	}
-	switch event.Text(event.Get(root, "direction")) {
+	switch root.Get("direction").Text() {
 	case "client_to_server", "to_server":
 		e.Direction = event.ToServer
 	case "server_to_client", "to_client":

@@ -1,9 +1,8 @@
 package format
 
 import (
+	"fmt"
 	"slices"
-
-	"github.com/valyala/fastjson"
 
 	"github.com/mcpwatch/mcpwatch/event"
 )
@@ -11,21 +10,21 @@ import (
 // readTool reads a tool definition, a list of them or a tools/list result, and makes of it
 // the answer of a server that lists them.
 func readTool(record []byte, limits event.Limits) (event.Event, error) {
-	var parser fastjson.Parser
-	root, err := parser.ParseBytes(record)
+	var parser event.Parser
+	root, err := parser.ParseValue(record)
 	if err != nil {
 		return event.Event{}, &event.FieldError{Reason: "is not JSON"}
 	}
 	before, after := `{"tools":[`, `]}`
 	switch {
-	case root.Type() == fastjson.TypeArray:
+	case root.Kind() == event.Array:
 		before, after = `{"tools":`, `}`
-	case root.Type() != fastjson.TypeObject:
+	case root.Kind() != event.Object:
 		return event.Event{}, &event.FieldError{Reason: "is no tool definition"}
-	case event.Get(root, "tools") != nil:
+	case root.Get("tools").Exists():
 		before, after = "", ""
 	default:
-		record = definition(root).MarshalTo(nil)
+		record = definition(root)
 	}
 	answer := slices.Concat([]byte(`{"jsonrpc":"2.0","id":0,"result":`+before), record, []byte(after+`}`))
 	e := message(Tools, event.ToClient, answer, event.CarriesDefinitions)
@@ -35,17 +34,16 @@ func readTool(record []byte, limits event.Limits) (event.Event, error) {
 
 // definition leaves out of a record what no tool definition has: a catalogue's own columns
 // are not what a model reads.
-func definition(root *fastjson.Value) *fastjson.Value {
-	var foreign []string
-	root.GetObject().Visit(func(key []byte, _ *fastjson.Value) {
-		switch string(key) {
+func definition(root event.Value) []byte {
+	kept := []byte{'{'}
+	for name, value := range root.Members() {
+		switch name {
 		case "name", "title", "description", "icons", "inputSchema", "outputSchema", "annotations", "execution", "_meta":
-		default:
-			foreign = append(foreign, string(key))
+			if len(kept) > 1 {
+				kept = append(kept, ',')
+			}
+			kept = fmt.Appendf(kept, "%q:%s", name, value.Raw()) // the names need no escape
 		}
-	})
-	for _, key := range foreign {
-		root.Del(key)
 	}
-	return root
+	return append(kept, '}')
 }

@@ -9,7 +9,6 @@ import (
 
 	"github.com/go-json-experiment/json/jsontext"
 	"github.com/rs/zerolog"
-	"github.com/valyala/fastjson"
 
 	"github.com/mcpwatch/mcpwatch/event"
 )
@@ -249,22 +248,22 @@ func batched(e *event.Event, m *event.Message) []event.Event {
 func (o *observer) learn(e *event.Event, m *event.Message) {
 	agent, server := &o.base.Agent, &o.base.Server
 	if e.Direction == event.ToServer {
-		claim(event.Get(m.Params, "_meta", event.MetaPrefix+"clientInfo"), &agent.Name, &agent.Version)
+		claim(m.Params.Get("_meta", event.MetaPrefix+"clientInfo"), &agent.Name, &agent.Version)
 		if m.Method == "initialize" {
-			claim(event.Get(m.Params, "clientInfo"), &agent.Name, &agent.Version)
+			claim(m.Params.Get("clientInfo"), &agent.Name, &agent.Version)
 		}
 		return
 	}
-	claim(event.Get(m.Result, "_meta", event.MetaPrefix+"serverInfo"), &server.Name, &server.Version)
+	claim(m.Result.Get("_meta", event.MetaPrefix+"serverInfo"), &server.Name, &server.Version)
 	if e.Request != nil && (e.Request.Method == "initialize" || e.Request.Method == "server/discover") {
-		claim(event.Get(m.Result, "serverInfo"), &server.Name, &server.Version)
+		claim(m.Result.Get("serverInfo"), &server.Name, &server.Version)
 	}
 }
 
 // claim takes a name and version together, bounded.
-func claim(info *fastjson.Value, name, version *string) {
-	if n := event.Text(event.Get(info, "name")); n != "" {
-		*name, *version = bounded(n), bounded(event.Text(event.Get(info, "version")))
+func claim(info event.Value, name, version *string) {
+	if n := info.Get("name").Text(); n != "" {
+		*name, *version = bounded(n), bounded(info.Get("version").Text())
 	}
 }
 

@@ -4,8 +4,6 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 
-	"github.com/valyala/fastjson"
-
 	"github.com/mcpwatch/mcpwatch/event"
 )
 
@@ -13,7 +11,7 @@ import (
 // message defines.
 type Definition struct {
 	kind, name string
-	value      *fastjson.Value
+	value      event.Value
 	digest     [16]byte
 }
 
@@ -26,8 +24,8 @@ func (d *Definition) Name() string { return d.name }
 // Digest is a hash of kind and text, white space aside, in hexadecimal digits.
 func (d *Definition) Digest() string { return hex.EncodeToString(d.digest[:8]) }
 
-func newDefinition(kind, name string, value *fastjson.Value) Definition {
-	text := value.MarshalTo(append([]byte(kind), 0))
+func newDefinition(kind, name string, value event.Value) Definition {
+	text := value.AppendTo(append([]byte(kind), 0))
 	sum := sha256.Sum256(text)
 	return Definition{kind: kind, name: name, value: value, digest: [16]byte(sum[:])}
 }
@@ -64,9 +62,9 @@ func (c *verdicts) put(digest [16]byte, matched []int) {
 // description is what the model reads of a definition beside its name.
 func (d *Definition) description() string {
 	if d.kind == "instructions" {
-		return event.Text(d.value)
+		return d.value.Text()
 	}
-	return event.Text(event.Get(d.value, "description"))
+	return d.value.Get("description").Text()
 }
 
 // maxDefinitions bounds the tools, prompts, resources and templates of one message that are
@@ -86,14 +84,14 @@ var definitionLists = [...]struct{ member, kind, name string }{
 func (v *View) definitions() []Definition {
 	var found []Definition
 	for _, list := range definitionLists {
-		for _, d := range objects(event.Get(v.message.Result, list.member)) {
+		for _, d := range objects(v.message.Result.Get(list.member)) {
 			if len(found) == maxDefinitions {
 				break
 			}
-			found = append(found, newDefinition(list.kind, event.Text(event.Get(d, list.name)), d))
+			found = append(found, newDefinition(list.kind, d.Get(list.name).Text(), d))
 		}
 	}
-	if instructions := event.Get(v.message.Result, "instructions"); event.Text(instructions) != "" {
+	if instructions := v.message.Result.Get("instructions"); instructions.Text() != "" {
 		found = append(found, newDefinition("instructions", "instructions", instructions))
 	}
 	return found
@@ -103,19 +101,16 @@ func (v *View) definitions() []Definition {
 func (v *View) Unjudged() int {
 	n := 0
 	for _, list := range definitionLists {
-		n += len(objects(event.Get(v.message.Result, list.member)))
+		n += len(objects(v.message.Result.Get(list.member)))
 	}
 	return max(n-maxDefinitions, 0)
 }
 
 // objects are the objects in an array.
-func objects(list *fastjson.Value) []*fastjson.Value {
-	if list == nil || list.Type() != fastjson.TypeArray {
-		return nil
-	}
-	var found []*fastjson.Value
-	for _, item := range list.GetArray() {
-		if item.Type() == fastjson.TypeObject {
+func objects(list event.Value) []event.Value {
+	var found []event.Value
+	for item := range list.Items() {
+		if item.Kind() == event.Object {
 			found = append(found, item)
 		}
 	}

@@ -6,10 +6,8 @@ import (
 	"github.com/google/cel-go/cel"
 	"github.com/google/cel-go/common/types"
 	"github.com/google/cel-go/common/types/ref"
-	"github.com/valyala/fastjson"
 
 	"github.com/mcpwatch/mcpwatch/content"
-	"github.com/mcpwatch/mcpwatch/event"
 )
 
 // Field is a variable that expressions read. Names are dotted and flat: `call.tool` is one
@@ -123,7 +121,7 @@ func callFields() []Field {
 	return []Field{
 		text("call.tool", "The tool called; on its answer too.", func(v *View) string { return v.Name() }).of(partCall),
 		{Name: "call.args", Type: cel.MapType(cel.StringType, cel.DynType), Doc: "The arguments.", needs: partCall, read: func(v *View) ref.Val {
-			if v.arguments() == nil {
+			if !v.arguments().Exists() {
 				return nil
 			}
 			return types.DefaultTypeAdapter.NativeToValue(native(v.arguments()))
@@ -137,7 +135,7 @@ func callFields() []Field {
 		text("result.normal", "result.text in normal form.",
 			func(v *View) string { return content.Normalize(v.string("result.text")) }).of(partResult),
 		boolean("result.is_error", "The tool reports its own failure.",
-			func(v *View) bool { return isTrue(event.Get(v.message.Result, "isError")) }).of(partResult),
+			func(v *View) bool { return v.message.Result.Get("isError").Bool() }).of(partResult),
 		integer("result.size", "Bytes of the message that holds the result.",
 			func(v *View) int64 { return int64(len(v.event.Message)) }).of(partResult),
 		integer("error.code", "The JSON-RPC error code.", func(v *View) int64 { return v.message.ErrorCode }).of(partError),
@@ -156,14 +154,14 @@ func definitionFields() []Field {
 			if v.definition.kind != "tool" {
 				return nil
 			}
-			return types.Bool(isTrue(event.Get(v.definition.value, "annotations", hint)))
+			return types.Bool(v.definition.value.Get("annotations", hint).Bool())
 		}}
 		return f.of(partDefinition)
 	}
 	return []Field{
 		of("kind", "tool, prompt, resource, template or instructions.", func(_ *View, d *Definition) string { return d.kind }),
 		of("name", "The name, or the resource's URI.", func(_ *View, d *Definition) string { return d.name }),
-		of("title", "The title for people.", func(_ *View, d *Definition) string { return event.Text(event.Get(d.value, "title")) }),
+		of("title", "The title for people.", func(_ *View, d *Definition) string { return d.value.Get("title").Text() }),
 		of("description", "The description that the model reads.", func(_ *View, d *Definition) string { return d.description() }),
 		of("text", "Every string of the definition, names in its schemas included, one a line.",
 			func(_ *View, d *Definition) string { return stringsOf(d.value, true) }),
@@ -174,14 +172,10 @@ func definitionFields() []Field {
 }
 
 func serverRequestFields() []Field {
-	param := func(v *View, path ...string) string { return event.Text(event.Get(v.message.Params, path...)) }
+	param := func(v *View, path ...string) string { return v.message.Params.Get(path...).Text() }
 	return []Field{
 		integer("sampling.max_tokens", "The tokens that a server asks the agent's model for.", func(v *View) int64 {
-			n := event.Get(v.message.Params, "maxTokens")
-			if n == nil {
-				return 0
-			}
-			tokens, _ := n.Int64()
+			tokens, _ := v.message.Params.Get("maxTokens").Int()
 			return tokens
 		}).of(partSampling),
 		text("sampling.text", "Every string of the sampling request, one a line.",
@@ -197,11 +191,9 @@ func serverRequestFields() []Field {
 		text("elicitation.message", "What the person is told.", func(v *View) string { return param(v, "message") }).of(partElicitation),
 		text("elicitation.url", "Where the person is sent.", func(v *View) string { return param(v, "url") }).of(partElicitation),
 		listOf("elicitation.fields", "The names of the form's fields.",
-			func(v *View) []string { return names(event.Get(v.message.Params, "requestedSchema", "properties")) }).of(partElicitation),
+			func(v *View) []string { return names(v.message.Params.Get("requestedSchema", "properties")) }).of(partElicitation),
 	}
 }
-
-func isTrue(v *fastjson.Value) bool { return v != nil && v.Type() == fastjson.TypeTrue }
 
 // eraBegins is the first revision without sessions; versions are dates and sort as text.
 const eraBegins = "2026-07-28"

@@ -6,7 +6,6 @@ import (
 	"github.com/google/cel-go/common/types"
 	"github.com/google/cel-go/common/types/ref"
 	"github.com/google/cel-go/interpreter"
-	"github.com/valyala/fastjson"
 
 	"github.com/mcpwatch/mcpwatch/event"
 )
@@ -23,8 +22,8 @@ type View struct {
 	verdicts   verdicts
 
 	// arguments of a paired request are parsed apart from the message.
-	argumentsParser fastjson.Parser
-	argumentsValue  *fastjson.Value
+	argumentsParser event.Parser
+	argumentsValue  event.Value
 	argumentsRead   bool
 
 	slots []slot
@@ -46,7 +45,7 @@ func absentValue() *types.Err {
 // Reset makes the view show another event. The message was parsed from the event's.
 func (v *View) Reset(e *event.Event, m event.Message) {
 	v.event, v.message, v.definition = e, m, nil
-	v.argumentsValue, v.argumentsRead = nil, false
+	v.argumentsValue, v.argumentsRead = event.Value{}, false
 	v.has = v.partsOf()
 	clear(v.slots)
 }
@@ -126,15 +125,15 @@ func (v *View) era() string {
 	return "legacy"
 }
 
-func (v *View) arguments() *fastjson.Value {
+func (v *View) arguments() event.Value {
 	if v.argumentsRead {
 		return v.argumentsValue
 	}
 	v.argumentsRead = true
 	if v.message.Method != "" {
-		v.argumentsValue = event.Get(v.message.Params, "arguments")
+		v.argumentsValue = v.message.Params.Get("arguments")
 	} else if r := v.event.Request; r != nil && len(r.Arguments) > 0 {
-		if value, err := v.argumentsParser.ParseBytes(r.Arguments); err == nil {
+		if value, err := v.argumentsParser.ParseValue(r.Arguments); err == nil {
 			v.argumentsValue = value
 		}
 	}
@@ -148,7 +147,7 @@ func (v *View) text() string {
 	if v.message.Kind == event.KindUnknown {
 		appendStrings(&b, v.message.Root, false)
 	}
-	for _, part := range []*fastjson.Value{v.message.Params, v.message.Result, v.message.ErrorData} {
+	for _, part := range []event.Value{v.message.Params, v.message.Result, v.message.ErrorData} {
 		appendStrings(&b, part, false)
 	}
 	if v.message.ErrorText != "" {
@@ -160,72 +159,69 @@ func (v *View) text() string {
 }
 
 // stringsOf is every string in a value, one a line, in order; names of members too, if wanted.
-func stringsOf(v *fastjson.Value, names bool) string {
+func stringsOf(v event.Value, names bool) string {
 	var b strings.Builder
 	appendStrings(&b, v, names)
 	return strings.TrimSuffix(b.String(), "\n")
 }
 
-func appendStrings(b *strings.Builder, v *fastjson.Value, names bool) {
-	if v == nil {
-		return
-	}
-	switch v.Type() {
-	case fastjson.TypeString:
-		b.Write(v.GetStringBytes())
+func appendStrings(b *strings.Builder, v event.Value, names bool) {
+	switch v.Kind() {
+	case event.String:
+		b.WriteString(v.Text())
 		b.WriteByte('\n')
-	case fastjson.TypeArray:
-		for _, item := range v.GetArray() {
+	case event.Array:
+		for item := range v.Items() {
 			appendStrings(b, item, names)
 		}
-	case fastjson.TypeObject:
-		v.GetObject().Visit(func(key []byte, member *fastjson.Value) {
+	case event.Object:
+		for name, member := range v.Members() {
 			if names {
-				b.Write(key)
+				b.WriteString(name)
 				b.WriteByte('\n')
 			}
 			appendStrings(b, member, names)
-		})
-	case fastjson.TypeNull, fastjson.TypeNumber, fastjson.TypeTrue, fastjson.TypeFalse:
+		}
+	default:
 	}
 }
 
-func names(v *fastjson.Value) []string {
+func names(v event.Value) []string {
 	var list []string
-	if v != nil && v.Type() == fastjson.TypeObject {
-		v.GetObject().Visit(func(key []byte, _ *fastjson.Value) { list = append(list, string(key)) })
+	for name := range v.Members() {
+		list = append(list, name)
 	}
 	return list
 }
 
 // native turns JSON into the Go values that CEL converts from.
-func native(v *fastjson.Value) any {
-	switch v.Type() {
-	case fastjson.TypeString:
-		return string(v.GetStringBytes())
-	case fastjson.TypeNumber:
-		if n, err := v.Int64(); err == nil {
+func native(v event.Value) any {
+	switch v.Kind() {
+	case event.String:
+		return v.Text()
+	case event.Number:
+		if n, ok := v.Int(); ok {
 			return n
 		}
-		return v.GetFloat64()
-	case fastjson.TypeTrue:
-		return true
-	case fastjson.TypeFalse:
-		return false
-	case fastjson.TypeArray:
-		items := v.GetArray()
-		list := make([]any, len(items))
-		for i, item := range items {
-			list[i] = native(item)
+		f, _ := v.Float()
+		return f
+	case event.Bool:
+		return v.Bool()
+	case event.Array:
+		list := make([]any, 0, v.Len())
+		for item := range v.Items() {
+			list = append(list, native(item))
 		}
 		return list
-	case fastjson.TypeObject:
+	case event.Object:
 		members := make(map[string]any)
-		v.GetObject().Visit(func(key []byte, member *fastjson.Value) { members[string(key)] = native(member) })
+		for name, member := range v.Members() {
+			members[name] = native(member)
+		}
 		return members
-	case fastjson.TypeNull:
+	default:
+		return types.NullValue
 	}
-	return types.NullValue
 }
 
 // stringSet is a list whose membership test is one look-up.
