@@ -65,6 +65,8 @@ type Event struct {
 
 	// Request is the request that this message answers, where somebody paired them.
 	Request *Request `json:"request,omitempty"`
+	// Measured is what the source measured and the message does not show.
+	Measured Measured `json:"measured,omitzero"`
 	// Marks name what was done to the event or found wrong with it on the way, such as
 	// "time_in_future" or "truncated:agent.name".
 	Marks []string `json:"marks,omitempty"`
@@ -187,6 +189,17 @@ type Request struct {
 	// left out, and the event marked "request_arguments_dropped", over 64 KiB, or where later
 	// requests have brought 64 MiB of them.
 	Arguments jsontext.Value `json:"arguments,omitzero"`
+
+	// Extra keeps the fields that this version does not know.
+	Extra jsontext.Value `json:",embed"`
+}
+
+// Measured is what a source measured of an answer; zero where it did not.
+type Measured struct {
+	// DurationMS is the time from the request to its answer, in milliseconds.
+	DurationMS int64 `json:"duration_ms,omitzero"`
+	// Size is the size of the result, in bytes.
+	Size int64 `json:"size,omitzero"`
 
 	// Extra keeps the fields that this version does not know.
 	Extra jsontext.Value `json:",embed"`

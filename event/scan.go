@@ -14,6 +14,8 @@ type flaw struct {
 	reason string
 	// unicode is set where nothing was found wrong before invalid UTF-8 or half a surrogate pair.
 	unicode bool
+	// after is set where a value has ended and what follows does not fit.
+	after bool
 }
 
 func (f *flaw) Error() string { return fmt.Sprintf("is not JSON at byte %d: %s", f.at, f.reason) }
@@ -26,31 +28,41 @@ const outside = -1
 // scan reads a document onto the tape in one pass (RFC 8259). Names may occur twice; a
 // string is valid UTF-8, and half a surrogate pair is no character.
 func (t *tape) scan(data []byte, depth int) error {
+	t.spaced = false
 	nodes, open, inObject, level := t.nodes, outside, false, 0
-	fail := func(err error, nodes []node, open int) error {
-		t.nodes, t.open = nodes, open
-		return err
-	}
-	i := space(data, 0)
+	i := t.space(data, 0)
 	for {
 		if len(nodes)+2 > cap(nodes) {
 			nodes = grow(nodes, i, len(data))
 		}
 		if inObject {
-			name, next, err := scanName(data, i)
+			end, meta, err := scanName(data, i)
 			if err != nil {
-				return fail(err, nodes, open)
+				return t.stop(nodes, open, err)
 			}
-			name.next = uint32(len(nodes) + 1)
-			nodes, i = append(nodes, name), next
+			nodes = append(nodes, node{meta, uint32(i + 1), uint32(end), uint32(len(nodes) + 1)})
+			if i, err = t.scanColon(data, end+1); err != nil {
+				return t.stop(nodes, open, err)
+			}
 		}
 		if i >= len(data) {
-			return fail(endsEarly(data), nodes, open)
+			return t.stop(nodes, open, endsEarly(data))
 		}
-		switch c := data[i]; c {
-		case '{', '[':
+		c := data[i]
+		switch {
+		case c == '"':
+			end, meta := shortString(data, i+1), uint32(String)
+			if end < 0 {
+				var err error
+				if end, meta, err = scanString(data, i+1); err != nil {
+					return t.stop(nodes, open, err)
+				}
+			}
+			nodes = append(nodes, node{meta, uint32(i + 1), uint32(end), uint32(len(nodes) + 1)})
+			i = end + 1
+		case c == '{' || c == '[':
 			if level++; level > depth {
-				return fail(errDepth, nodes, open)
+				return t.stop(nodes, open, errDepth)
 			}
 			kind := Array
 			if inObject = c == '{'; inObject {
@@ -58,50 +70,62 @@ func (t *tape) scan(data []byte, depth int) error {
 			}
 			nodes = append(nodes, node{meta: uint32(kind), start: uint32(i), next: uint32(open)})
 			open = len(nodes) - 1
-			if i = space(data, i+1); i >= len(data) || data[i] != c+2 { // ']' is '['+2, '}' is '{'+2
+			if i = t.space(data, i+1); i >= len(data) || data[i] != c+2 { // ']' is '['+2, '}' is '{'+2
 				continue
 			}
-		case '"':
-			end, meta, err := scanString(data, i+1)
-			if err != nil {
-				return fail(err, nodes, open)
-			}
-			nodes = append(nodes, node{meta, uint32(i + 1), uint32(end), uint32(len(nodes) + 1)})
-			i = end + 1
 		default:
-			end, kind, err := scanWord(data, i)
-			if err != nil {
-				return fail(err, nodes, open)
+			end, kind := scanInteger(data, i), Number
+			if end < 0 {
+				var err error
+				if end, kind, err = scanWord(data, i); err != nil {
+					return t.stop(nodes, open, err)
+				}
 			}
 			nodes = append(nodes, node{uint32(kind), uint32(i), uint32(end), uint32(len(nodes) + 1)})
 			i = end
 		}
 		// A value has ended, or an empty object or array is about to.
 		for {
-			i = space(data, i)
-			if open == outside {
-				if i < len(data) {
-					return fail(&flaw{at: i, reason: "more follows the value"}, nodes, open)
-				}
-				return fail(nil, nodes, open)
+			if t.check {
+				nodes = nodes[:open+1]
 			}
-			if i >= len(data) {
-				return fail(endsEarly(data), nodes, open)
+			if i = t.space(data, i); open == outside || i >= len(data) {
+				return t.stop(nodes, open, ended(data, i, open))
 			}
 			c := data[i]
 			i++
 			if c == ',' {
-				i = space(data, i)
+				i = t.space(data, i)
 				break
 			}
 			n := &nodes[open]
 			if c != data[n.start]+2 {
-				return fail(&flaw{at: i - 1, reason: "neither a comma nor the end of the object or array"}, nodes, open)
+				return t.stop(nodes, open, &flaw{at: i - 1, reason: "neither a comma nor the end of the object or array", after: true})
 			}
 			open, n.end, n.next = int(int32(n.next)), uint32(i), uint32(len(nodes))
 			inObject = open != outside && nodes[open].kind() == Object
 			level--
 		}
+	}
+}
+
+// stop leaves the tape as it is so far.
+func (t *tape) stop(nodes []node, open int, err error) error {
+	t.nodes, t.open = nodes, open
+	return err
+}
+
+// ended says what is wrong where a text has no more after a value, or a value too much.
+func ended(data []byte, i, open int) error {
+	switch {
+	case i >= len(data) && open == outside:
+		return nil
+	case i >= len(data):
+		early := endsEarly(data)
+		early.after = true
+		return early
+	default:
+		return &flaw{at: i, reason: "more follows the value", after: true}
 	}
 }
 
@@ -118,11 +142,13 @@ func grow(nodes []node, at, size int) []node {
 }
 
 // space is where the white space at a place ends.
-func space(data []byte, i int) int {
+func (t *tape) space(data []byte, i int) int {
 	if i < len(data) && data[i] > ' ' {
 		return i
 	}
-	return spaces(data, i)
+	end := spaces(data, i)
+	t.spaced = t.spaced || end > i
+	return end
 }
 
 func spaces(data []byte, i int) int {
@@ -132,32 +158,50 @@ func spaces(data []byte, i int) int {
 	return i
 }
 
-// scanName reads a member's name and the colon after it, and says where its value begins.
-func scanName(data []byte, i int) (name node, next int, err error) {
+// scanName says where the name of a member that is due at i ends.
+func scanName(data []byte, i int) (end int, meta uint32, err error) {
 	if i >= len(data) {
-		return node{}, 0, endsEarly(data)
+		return 0, 0, endsEarly(data)
 	}
 	if data[i] != '"' {
-		return node{}, 0, &flaw{at: i, reason: "no name of a member"}
+		return 0, 0, &flaw{at: i, reason: "no name of a member"}
 	}
-	end, meta, err := scanString(data, i+1)
-	if err != nil {
-		return node{}, 0, err
+	if end := shortString(data, i+1); end >= 0 {
+		return end, uint32(String), nil
 	}
-	colon := space(data, end+1)
-	if colon >= len(data) {
-		return node{}, 0, endsEarly(data)
+	return scanString(data, i+1)
+}
+
+// scanColon says where the value begins whose name has ended.
+func (t *tape) scanColon(data []byte, i int) (int, error) {
+	if i = t.space(data, i); i >= len(data) {
+		return i, endsEarly(data)
 	}
-	if data[colon] != ':' {
-		return node{}, 0, &flaw{at: colon, reason: "no colon after a name"}
+	if data[i] != ':' {
+		return i, &flaw{at: i, reason: "no colon after a name"}
 	}
-	return node{meta: meta, start: uint32(i + 1), end: uint32(end)}, space(data, colon+1), nil
+	return t.space(data, i+1), nil
 }
 
 const (
 	ones  = 0x0101010101010101
 	highs = 0x80 * ones
 )
+
+// shortString says where the string that begins at i ends if that is within eight bytes and
+// all are plain ASCII, else -1.
+func shortString(data []byte, i int) int {
+	if len(data)-i < 8 {
+		return -1
+	}
+	w := binary.LittleEndian.Uint64(data[i:])
+	special := ((w ^ '"'*ones - ones) | (w ^ '\\'*ones - ones) | (w - ' '*ones) | w) & highs
+	end := i + bits.TrailingZeros64(special)/8
+	if special == 0 || data[end] != '"' {
+		return -1
+	}
+	return end
+}
 
 // scanString says where the string that begins at i ends, which is at its closing quote. It
 // looks at eight bytes at a time (see "Bit Twiddling Hacks", "Determine if a word has a byte
@@ -296,6 +340,18 @@ func scanWord(data []byte, i int) (end int, kind ValueKind, err error) {
 		return scanLiteral(data, i, "null", Null)
 	}
 	return 0, Absent, &flaw{at: i, reason: "no value begins so"}
+}
+
+// scanInteger says where the number that begins at i ends if it is digits alone, else -1.
+func scanInteger(data []byte, i int) int {
+	end := i
+	for end < len(data) && data[end]-'0' <= 9 {
+		end++
+	}
+	if end == i || end > i+1 && data[i] == '0' || end < len(data) && (data[end] == '.' || data[end]|0x20 == 'e') {
+		return -1
+	}
+	return end
 }
 
 func scanLiteral(data []byte, i int, word string, kind ValueKind) (int, ValueKind, error) {

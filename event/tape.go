@@ -20,6 +20,10 @@ type tape struct {
 	// open is the innermost object or array that the scanner is in, -1 for none; the next of
 	// an open one is the one around it.
 	open int
+	// check makes the scanner forget each value that has ended, and only say that all are fine.
+	check bool
+	// spaced is set by the scanner where there is white space between tokens.
+	spaced bool
 }
 
 // node is one value or one name.
