@@ -109,6 +109,9 @@ func (e *Event) boundMarks() {
 }
 
 func (e *Event) boundList(field string, list []string) []string {
+	if len(list) == 0 {
+		return list
+	}
 	if len(list) > maxList {
 		list = list[:maxList]
 		e.Mark("truncated:" + field)

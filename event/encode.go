@@ -288,11 +288,11 @@ const maxWritten = 10_000
 // appendJSON appends a JSON text without the white space between its tokens.
 func appendJSON(dst, text []byte) ([]byte, error) {
 	var room [32]node
-	t := tape{nodes: room[:0], check: true}
-	if err := t.scan(text, maxWritten); err != nil {
+	s, err := scan(text, room[:0], maxWritten, true)
+	if err != nil {
 		return dst, err
 	}
-	if t.spaced {
+	if s.spaced {
 		return appendCompact(dst, text), nil
 	}
 	return append(dst, text...), nil

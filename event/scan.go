@@ -25,12 +25,23 @@ func endsEarly(data []byte) *flaw { return &flaw{at: len(data), reason: "the tex
 // outside is the innermost object or array where there is none.
 const outside = -1
 
-// scan reads a document onto the tape in one pass (RFC 8259). Names may occur twice; a
-// string is valid UTF-8, and half a surrogate pair is no character.
-func (t *tape) scan(data []byte, depth int) error {
-	t.spaced = false
-	nodes, open, inObject, level := t.nodes, outside, false, 0
-	i := t.space(data, 0)
+// scanned is what scan has read.
+type scanned struct {
+	nodes []node
+	// open is the innermost object or array that is not ended, outside if there is none; the
+	// next of an open one is the one around it.
+	open int
+	// spaced is set where there is white space between tokens.
+	spaced bool
+}
+
+// scan reads a document in one pass (RFC 8259) and appends its nodes. Names may occur twice; a
+// string is valid UTF-8, and half a surrogate pair is no character. To check a document is to
+// forget each of its values that has ended.
+func scan(data []byte, nodes []node, depth int, check bool) (scanned, error) {
+	open, inObject, level := outside, false, 0
+	spaced := false
+	i := space(data, 0, &spaced)
 	for {
 		if len(nodes)+2 > cap(nodes) {
 			nodes = grow(nodes, i, len(data))
@@ -38,15 +49,15 @@ func (t *tape) scan(data []byte, depth int) error {
 		if inObject {
 			end, meta, err := scanName(data, i)
 			if err != nil {
-				return t.stop(nodes, open, err)
+				return scanned{nodes, open, spaced}, err
 			}
 			nodes = append(nodes, node{meta, uint32(i + 1), uint32(end), uint32(len(nodes) + 1)})
-			if i, err = t.scanColon(data, end+1); err != nil {
-				return t.stop(nodes, open, err)
+			if i, err = scanColon(data, end+1, &spaced); err != nil {
+				return scanned{nodes, open, spaced}, err
 			}
 		}
 		if i >= len(data) {
-			return t.stop(nodes, open, endsEarly(data))
+			return scanned{nodes, open, spaced}, endsEarly(data)
 		}
 		c := data[i]
 		switch {
@@ -55,14 +66,14 @@ func (t *tape) scan(data []byte, depth int) error {
 			if end < 0 {
 				var err error
 				if end, meta, err = scanString(data, i+1); err != nil {
-					return t.stop(nodes, open, err)
+					return scanned{nodes, open, spaced}, err
 				}
 			}
 			nodes = append(nodes, node{meta, uint32(i + 1), uint32(end), uint32(len(nodes) + 1)})
 			i = end + 1
 		case c == '{' || c == '[':
 			if level++; level > depth {
-				return t.stop(nodes, open, errDepth)
+				return scanned{nodes, open, spaced}, errDepth
 			}
 			kind := Array
 			if inObject = c == '{'; inObject {
@@ -70,7 +81,7 @@ func (t *tape) scan(data []byte, depth int) error {
 			}
 			nodes = append(nodes, node{meta: uint32(kind), start: uint32(i), next: uint32(open)})
 			open = len(nodes) - 1
-			if i = t.space(data, i+1); i >= len(data) || data[i] != c+2 { // ']' is '['+2, '}' is '{'+2
+			if i = space(data, i+1, &spaced); i >= len(data) || data[i] != c+2 { // ']' is '['+2, '}' is '{'+2
 				continue
 			}
 		default:
@@ -78,7 +89,7 @@ func (t *tape) scan(data []byte, depth int) error {
 			if end < 0 {
 				var err error
 				if end, kind, err = scanWord(data, i); err != nil {
-					return t.stop(nodes, open, err)
+					return scanned{nodes, open, spaced}, err
 				}
 			}
 			nodes = append(nodes, node{uint32(kind), uint32(i), uint32(end), uint32(len(nodes) + 1)})
@@ -86,33 +97,27 @@ func (t *tape) scan(data []byte, depth int) error {
 		}
 		// A value has ended, or an empty object or array is about to.
 		for {
-			if t.check {
+			if check {
 				nodes = nodes[:open+1]
 			}
-			if i = t.space(data, i); open == outside || i >= len(data) {
-				return t.stop(nodes, open, ended(data, i, open))
+			if i = space(data, i, &spaced); open == outside || i >= len(data) {
+				return scanned{nodes, open, spaced}, ended(data, i, open)
 			}
 			c := data[i]
 			i++
 			if c == ',' {
-				i = t.space(data, i)
+				i = space(data, i, &spaced)
 				break
 			}
 			n := &nodes[open]
 			if c != data[n.start]+2 {
-				return t.stop(nodes, open, &flaw{at: i - 1, reason: "neither a comma nor the end of the object or array", after: true})
+				return scanned{nodes, open, spaced}, &flaw{at: i - 1, reason: "neither a comma nor the end of the object or array", after: true}
 			}
 			open, n.end, n.next = int(int32(n.next)), uint32(i), uint32(len(nodes))
 			inObject = open != outside && nodes[open].kind() == Object
 			level--
 		}
 	}
-}
-
-// stop leaves the tape as it is so far.
-func (t *tape) stop(nodes []node, open int, err error) error {
-	t.nodes, t.open = nodes, open
-	return err
 }
 
 // ended says what is wrong where a text has no more after a value, or a value too much.
@@ -141,13 +146,13 @@ func grow(nodes []node, at, size int) []node {
 	return grown
 }
 
-// space is where the white space at a place ends.
-func (t *tape) space(data []byte, i int) int {
+// space is where the white space at a place ends, and says if there is any.
+func space(data []byte, i int, spaced *bool) int {
 	if i < len(data) && data[i] > ' ' {
 		return i
 	}
 	end := spaces(data, i)
-	t.spaced = t.spaced || end > i
+	*spaced = *spaced || end > i
 	return end
 }
 
@@ -173,20 +178,28 @@ func scanName(data []byte, i int) (end int, meta uint32, err error) {
 }
 
 // scanColon says where the value begins whose name has ended.
-func (t *tape) scanColon(data []byte, i int) (int, error) {
-	if i = t.space(data, i); i >= len(data) {
+func scanColon(data []byte, i int, spaced *bool) (int, error) {
+	if i = space(data, i, spaced); i >= len(data) {
 		return i, endsEarly(data)
 	}
 	if data[i] != ':' {
 		return i, &flaw{at: i, reason: "no colon after a name"}
 	}
-	return t.space(data, i+1), nil
+	return space(data, i+1, spaced), nil
 }
 
 const (
 	ones  = 0x0101010101010101
 	highs = 0x80 * ones
 )
+
+// specials marks, by its highest bit, the first of eight bytes that is a quote, a backslash or
+// a control character; of those after it some may be marked wrongly. A byte is below n where
+// subtracting n borrows (see "Bit Twiddling Hacks", "Determine if a word has a byte less than
+// n"), and a quote with bit 1 flipped is a space, which comes next after the controls.
+func specials(w uint64) uint64 {
+	return ((w ^ 0x02*ones - 0x21*ones) | (w ^ '\\'*ones - ones)) &^ w & highs
+}
 
 // shortString says where the string that begins at i ends if that is within eight bytes and
 // all are plain ASCII, else -1.
@@ -195,26 +208,29 @@ func shortString(data []byte, i int) int {
 		return -1
 	}
 	w := binary.LittleEndian.Uint64(data[i:])
-	special := ((w ^ '"'*ones - ones) | (w ^ '\\'*ones - ones) | (w - ' '*ones) | w) & highs
-	end := i + bits.TrailingZeros64(special)/8
-	if special == 0 || data[end] != '"' {
+	n := bits.TrailingZeros64(specials(w) | w&highs)
+	if n == 64 || byte(w>>(n&^7)) != '"' {
 		return -1
 	}
-	return end
+	return i + n/8
 }
 
-// scanString says where the string that begins at i ends, which is at its closing quote. It
-// looks at eight bytes at a time (see "Bit Twiddling Hacks", "Determine if a word has a byte
-// less than n"): the lowest byte that is marked is one that is wanted.
+// scanString says where the string that begins at i ends, which is at its closing quote.
 func scanString(data []byte, i int) (end int, meta uint32, err error) {
 	start, wide := i, uint64(0)
 	meta = uint32(String)
 	for {
+		for len(data)-i >= 16 {
+			w, next := binary.LittleEndian.Uint64(data[i:]), binary.LittleEndian.Uint64(data[i+8:])
+			if specials(w)|specials(next) != 0 {
+				break
+			}
+			wide |= w | next
+			i += 16
+		}
 		for len(data)-i >= 8 {
 			w := binary.LittleEndian.Uint64(data[i:])
-			special := ((w ^ '"'*ones) - ones) | ((w ^ '\\'*ones) - ones) | (w - ' '*ones)
-			if special = special &^ w & highs; special != 0 {
-				n := bits.TrailingZeros64(special)
+			if n := bits.TrailingZeros64(specials(w)); n < 64 {
 				wide |= w & (1<<n - 1)
 				i += n / 8
 				break

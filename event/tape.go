@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"strings"
 	"unicode/utf8"
 	"unsafe"
 )
@@ -17,13 +18,8 @@ type tape struct {
 	// texts are the strings that were asked for and had escapes.
 	texts []string
 	arena arena
-	// open is the innermost object or array that the scanner is in, -1 for none; the next of
-	// an open one is the one around it.
+	// open is where the scanner stopped (see scanned).
 	open int
-	// check makes the scanner forget each value that has ended, and only say that all are fine.
-	check bool
-	// spaced is set by the scanner where there is white space between tokens.
-	spaced bool
 }
 
 // node is one value or one name.
@@ -70,7 +66,9 @@ func (t *tape) parse(raw []byte, depth int) error {
 	if len(raw) > maxParsed {
 		return fmt.Errorf("%d bytes, at most %d are taken", len(raw), maxParsed)
 	}
-	return t.scan(raw, depth)
+	s, err := scan(raw, t.nodes, depth, false)
+	t.nodes, t.open = s.nodes, s.open
+	return err
 }
 
 // root is the document's value.
@@ -129,11 +127,12 @@ func (a *arena) unescape(s string) string {
 	out := a.take(len(s)) // no escape is shorter than what it stands for
 	for i := 0; i < len(s); {
 		if s[i] != '\\' {
-			plain := i
-			for i < len(s) && s[i] != '\\' {
-				i++
+			n := strings.IndexByte(s[i:], '\\')
+			if n < 0 {
+				n = len(s) - i
 			}
-			out = append(out, s[plain:i]...)
+			out = append(out, s[i:i+n]...)
+			i += n
 			continue
 		}
 		switch c := s[i+1]; c {
