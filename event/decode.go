@@ -54,16 +54,12 @@ func Decode(data []byte, limits Limits) (Event, error) {
 	if err != nil {
 		return Event{}, err
 	}
-	own := *e
-	if own.Request != nil {
-		own.Request = new(*own.Request)
-	}
-	return own, nil
+	return e.Clone(), nil
 }
 
 // Decode reads one event as the function Decode does, and its message as a Parser does. Both
-// are the decoder's and good until its next Decode; the strings in them are good for ever
-// (see Value), and so are Message and Arguments.
+// are the decoder's and good until its next Decode: who keeps an event clones it. The strings in
+// them are good for ever (see Value), and so are Message and Arguments.
 func (d *Decoder) Decode(data []byte) (*Event, *Message, error) {
 	if len(data) > d.limits.Bytes {
 		return nil, nil, &FieldError{Reason: fmt.Sprintf("%d bytes, at most %d are taken", len(data), d.limits.Bytes)}

@@ -3,7 +3,6 @@ package event
 import (
 	"errors"
 	"fmt"
-
 	"strconv"
 	"strings"
 
@@ -372,7 +371,7 @@ func (d *Decoder) list(v Value, prefix, name string) ([]string, *FieldError) {
 	first := len(d.lists)
 	for item := range v.Items() {
 		var s string
-		if err := d.text(&s, item, prefix+name+".", ""); err != nil {
+		if d.text(&s, item, "", "") != nil {
 			return nil, misfit(fmt.Sprintf("%s%s.%d", prefix, name, len(d.lists)-first), item)
 		}
 		d.lists = append(d.lists, s)
@@ -385,7 +384,7 @@ func readInt(v Value, size int, prefix, name string) (int64, *FieldError) {
 		return 0, object(prefix+name, v)
 	}
 	n, err := strconv.ParseInt(v.number(), 10, size)
-	return n, outOfRange(err, prefix+name, v)
+	return n, outOfRange(err, v, prefix, name)
 }
 
 func readUint(v Value, prefix, name string) (uint64, *FieldError) {
@@ -393,14 +392,14 @@ func readUint(v Value, prefix, name string) (uint64, *FieldError) {
 		return 0, object(prefix+name, v)
 	}
 	n, err := strconv.ParseUint(v.number(), 10, 64)
-	return n, outOfRange(err, prefix+name, v)
+	return n, outOfRange(err, v, prefix, name)
 }
 
-func outOfRange(err error, field string, v Value) *FieldError {
+func outOfRange(err error, v Value, prefix, name string) *FieldError {
 	if err == nil {
 		return nil
 	}
-	refused := misfit(field, v)
+	refused := misfit(prefix+name, v)
 	refused.Reason += ": " + errors.Unwrap(err).Error()
 	return refused
 }

@@ -248,8 +248,8 @@ func scanString(data []byte, i int) (end int, meta uint32, err error) {
 		switch data[i] {
 		case '"':
 			if wide&highs != 0 {
-				if text := data[start:i]; !utf8.Valid(text) {
-					return 0, 0, &flaw{at: start + validPrefix(text), reason: "invalid UTF-8", unicode: true}
+				if valid := validPrefix(data[start:i]); valid < i-start {
+					return 0, 0, &flaw{at: start + valid, reason: "invalid UTF-8", unicode: true}
 				}
 			}
 			return i, meta, nil
@@ -266,17 +266,23 @@ func scanString(data []byte, i int) (end int, meta uint32, err error) {
 	}
 }
 
-// validPrefix is how many bytes at the beginning are valid UTF-8.
+// validPrefix is how many bytes at the beginning are valid UTF-8. It steps over ASCII eight
+// bytes at a time.
 func validPrefix(text []byte) int {
-	i := 0
-	for i < len(text) {
+	for i := 0; i < len(text); {
+		if len(text)-i >= 8 {
+			ascii := bits.TrailingZeros64(binary.LittleEndian.Uint64(text[i:])&highs) / 8
+			if i += ascii; ascii == 8 {
+				continue
+			}
+		}
 		r, n := utf8.DecodeRune(text[i:])
 		if r == utf8.RuneError && n == 1 {
-			break
+			return i
 		}
 		i += n
 	}
-	return i
+	return len(text)
 }
 
 // scanEscape gives the length of the escape that begins at i.

@@ -62,7 +62,7 @@ func (t *tape) parse(raw []byte, depth int) error {
 	if cap(t.texts) > keptNodes {
 		t.texts = nil
 	}
-	t.raw, t.data, t.nodes = raw, unsafe.String(unsafe.SliceData(raw), len(raw)), t.nodes[:0]
+	t.raw, t.data, t.nodes = raw, textOf(raw), t.nodes[:0]
 	if len(raw) > maxParsed {
 		return fmt.Errorf("%d bytes, at most %d are taken", len(raw), maxParsed)
 	}
@@ -119,7 +119,12 @@ func (a *arena) keep(b []byte) string {
 	if cap(b) == cap(a.free) {
 		a.free = b[len(b):]
 	}
-	return unsafe.String(unsafe.SliceData(b), len(b))
+	return textOf(b)
+}
+
+// textOf is a string of bytes that nobody changes any more.
+func textOf(b []byte) string {
+	return unsafe.String(unsafe.SliceData(b), len(b)) //nolint:gosec // see the contract of Value
 }
 
 // unescape gives a valid JSON string, without its quotes, the characters that it stands for.
