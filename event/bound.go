@@ -127,7 +127,7 @@ func (e *Event) boundList(field string, list []string) []string {
 
 // boundHeaders refuses no event for its headers; it keeps the ones it can.
 func (e *Event) boundHeaders() {
-	if len(e.HTTP.Headers) == 0 {
+	if headersFit(e.HTTP.Headers) {
 		return
 	}
 	kept := make(map[string]string, len(e.HTTP.Headers))
@@ -145,6 +145,16 @@ func (e *Event) boundHeaders() {
 		kept[name] = value
 	}
 	e.HTTP.Headers = kept
+}
+
+// headersFit reports whether all headers can be kept as they are.
+func headersFit(headers map[string]string) bool {
+	for name, value := range headers {
+		if len(name) > maxName || len(value) > maxText || strings.ToLower(name) != name {
+			return false
+		}
+	}
+	return len(headers) <= maxList
 }
 
 // cut shortens s to at most n bytes without breaking a character.
