@@ -10,6 +10,7 @@
 package event
 
 import (
+	"maps"
 	"slices"
 	"time"
 
@@ -65,6 +66,8 @@ type Event struct {
 
 	// Request is the request that this message answers, where somebody paired them.
 	Request *Request `json:"request,omitempty"`
+	// Measured is what the source measured and the message does not show.
+	Measured Measured `json:"measured,omitzero"`
 	// Marks name what was done to the event or found wrong with it on the way, such as
 	// "time_in_future" or "truncated:agent.name".
 	Marks []string `json:"marks,omitempty"`
@@ -190,6 +193,29 @@ type Request struct {
 
 	// Extra keeps the fields that this version does not know.
 	Extra jsontext.Value `json:",embed"`
+}
+
+// Measured is what a source measured of an answer; zero where it did not.
+type Measured struct {
+	// DurationMS is the time from the request to its answer, in milliseconds.
+	DurationMS int64 `json:"duration_ms,omitzero"`
+	// Size is the size of the result, in bytes.
+	Size int64 `json:"size,omitzero"`
+
+	// Extra keeps the fields that this version does not know.
+	Extra jsontext.Value `json:",embed"`
+}
+
+// Clone gives an event that shares nothing that is changed later with a Decoder or another
+// event: texts and JSON are shared.
+func (e *Event) Clone() Event {
+	c := *e
+	c.Principal.Scopes, c.Principal.Chain = slices.Clone(e.Principal.Scopes), slices.Clone(e.Principal.Chain)
+	c.HTTP.Headers, c.Marks = maps.Clone(e.HTTP.Headers), slices.Clone(e.Marks)
+	if e.Request != nil {
+		c.Request = new(*e.Request)
+	}
+	return c
 }
 
 // Mark adds a mark once.

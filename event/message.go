@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"math"
 	"strconv"
-	"strings"
 
 	"github.com/go-json-experiment/json/jsontext"
 )
@@ -135,7 +134,7 @@ func (v Value) idText() string {
 // integer gives a number that is a whole one, however it is written, in its plain form,
 // as far as every parser holds it exactly; all else stays as it is.
 func integer(number string) string {
-	if !strings.ContainsAny(number, ".eE") && number != "-0" {
+	if isInteger(number) && number != "-0" {
 		return number
 	}
 	const exact = 1 << 53
@@ -144,6 +143,15 @@ func integer(number string) string {
 		return number
 	}
 	return strconv.FormatInt(int64(f), 10)
+}
+
+func isInteger(number string) bool {
+	for i := range len(number) {
+		if c := number[i]; c == '.' || c|0x20 == 'e' {
+			return false
+		}
+	}
+	return true
 }
 
 // quote writes a JSON string.

@@ -14,6 +14,8 @@ type flaw struct {
 	reason string
 	// unicode is set where nothing was found wrong before invalid UTF-8 or half a surrogate pair.
 	unicode bool
+	// after is set where a value has ended and what follows does not fit.
+	after bool
 }
 
 func (f *flaw) Error() string { return fmt.Sprintf("is not JSON at byte %d: %s", f.at, f.reason) }
@@ -23,34 +25,55 @@ func endsEarly(data []byte) *flaw { return &flaw{at: len(data), reason: "the tex
 // outside is the innermost object or array where there is none.
 const outside = -1
 
-// scan reads a document onto the tape in one pass (RFC 8259). Names may occur twice; a
-// string is valid UTF-8, and half a surrogate pair is no character.
-func (t *tape) scan(data []byte, depth int) error {
-	nodes, open, inObject, level := t.nodes, outside, false, 0
-	fail := func(err error, nodes []node, open int) error {
-		t.nodes, t.open = nodes, open
-		return err
-	}
-	i := space(data, 0)
+// scanned is what scan has read.
+type scanned struct {
+	nodes []node
+	// open is the innermost object or array that is not ended, outside if there is none; the
+	// next of an open one is the one around it.
+	open int
+	// spaced is set where there is white space between tokens.
+	spaced bool
+}
+
+// scan reads a document in one pass (RFC 8259) and appends its nodes. Names may occur twice; a
+// string is valid UTF-8, and half a surrogate pair is no character. To check a document is to
+// forget each of its values that has ended.
+func scan(data []byte, nodes []node, depth int, check bool) (scanned, error) {
+	open, inObject, level := outside, false, 0
+	spaced := false
+	i := space(data, 0, &spaced)
 	for {
 		if len(nodes)+2 > cap(nodes) {
 			nodes = grow(nodes, i, len(data))
 		}
 		if inObject {
-			name, next, err := scanName(data, i)
+			end, meta, err := scanName(data, i)
 			if err != nil {
-				return fail(err, nodes, open)
+				return scanned{nodes, open, spaced}, err
 			}
-			name.next = uint32(len(nodes) + 1)
-			nodes, i = append(nodes, name), next
+			nodes = append(nodes, node{meta, uint32(i + 1), uint32(end), uint32(len(nodes) + 1)})
+			if i, err = scanColon(data, end+1, &spaced); err != nil {
+				return scanned{nodes, open, spaced}, err
+			}
 		}
 		if i >= len(data) {
-			return fail(endsEarly(data), nodes, open)
+			return scanned{nodes, open, spaced}, endsEarly(data)
 		}
-		switch c := data[i]; c {
-		case '{', '[':
+		c := data[i]
+		switch {
+		case c == '"':
+			end, meta := shortString(data, i+1), uint32(String)
+			if end < 0 {
+				var err error
+				if end, meta, err = scanString(data, i+1); err != nil {
+					return scanned{nodes, open, spaced}, err
+				}
+			}
+			nodes = append(nodes, node{meta, uint32(i + 1), uint32(end), uint32(len(nodes) + 1)})
+			i = end + 1
+		case c == '{' || c == '[':
 			if level++; level > depth {
-				return fail(errDepth, nodes, open)
+				return scanned{nodes, open, spaced}, errDepth
 			}
 			kind := Array
 			if inObject = c == '{'; inObject {
@@ -58,50 +81,56 @@ func (t *tape) scan(data []byte, depth int) error {
 			}
 			nodes = append(nodes, node{meta: uint32(kind), start: uint32(i), next: uint32(open)})
 			open = len(nodes) - 1
-			if i = space(data, i+1); i >= len(data) || data[i] != c+2 { // ']' is '['+2, '}' is '{'+2
+			if i = space(data, i+1, &spaced); i >= len(data) || data[i] != c+2 { // ']' is '['+2, '}' is '{'+2
 				continue
 			}
-		case '"':
-			end, meta, err := scanString(data, i+1)
-			if err != nil {
-				return fail(err, nodes, open)
-			}
-			nodes = append(nodes, node{meta, uint32(i + 1), uint32(end), uint32(len(nodes) + 1)})
-			i = end + 1
 		default:
-			end, kind, err := scanWord(data, i)
-			if err != nil {
-				return fail(err, nodes, open)
+			end, kind := scanInteger(data, i), Number
+			if end < 0 {
+				var err error
+				if end, kind, err = scanWord(data, i); err != nil {
+					return scanned{nodes, open, spaced}, err
+				}
 			}
 			nodes = append(nodes, node{uint32(kind), uint32(i), uint32(end), uint32(len(nodes) + 1)})
 			i = end
 		}
 		// A value has ended, or an empty object or array is about to.
 		for {
-			i = space(data, i)
-			if open == outside {
-				if i < len(data) {
-					return fail(&flaw{at: i, reason: "more follows the value"}, nodes, open)
-				}
-				return fail(nil, nodes, open)
+			if check {
+				nodes = nodes[:open+1]
 			}
-			if i >= len(data) {
-				return fail(endsEarly(data), nodes, open)
+			if i = space(data, i, &spaced); open == outside || i >= len(data) {
+				return scanned{nodes, open, spaced}, ended(data, i, open)
 			}
 			c := data[i]
 			i++
 			if c == ',' {
-				i = space(data, i)
+				i = space(data, i, &spaced)
 				break
 			}
 			n := &nodes[open]
 			if c != data[n.start]+2 {
-				return fail(&flaw{at: i - 1, reason: "neither a comma nor the end of the object or array"}, nodes, open)
+				return scanned{nodes, open, spaced}, &flaw{at: i - 1, reason: "neither a comma nor the end of the object or array", after: true}
 			}
 			open, n.end, n.next = int(int32(n.next)), uint32(i), uint32(len(nodes))
 			inObject = open != outside && nodes[open].kind() == Object
 			level--
 		}
+	}
+}
+
+// ended says what is wrong where a text has no more after a value, or a value too much.
+func ended(data []byte, i, open int) error {
+	switch {
+	case i >= len(data) && open == outside:
+		return nil
+	case i >= len(data):
+		early := endsEarly(data)
+		early.after = true
+		return early
+	default:
+		return &flaw{at: i, reason: "more follows the value", after: true}
 	}
 }
 
@@ -117,12 +146,14 @@ func grow(nodes []node, at, size int) []node {
 	return grown
 }
 
-// space is where the white space at a place ends.
-func space(data []byte, i int) int {
+// space is where the white space at a place ends, and says if there is any.
+func space(data []byte, i int, spaced *bool) int {
 	if i < len(data) && data[i] > ' ' {
 		return i
 	}
-	return spaces(data, i)
+	end := spaces(data, i)
+	*spaced = *spaced || end > i
+	return end
 }
 
 func spaces(data []byte, i int) int {
@@ -132,26 +163,29 @@ func spaces(data []byte, i int) int {
 	return i
 }
 
-// scanName reads a member's name and the colon after it, and says where its value begins.
-func scanName(data []byte, i int) (name node, next int, err error) {
+// scanName says where the name of a member that is due at i ends.
+func scanName(data []byte, i int) (end int, meta uint32, err error) {
 	if i >= len(data) {
-		return node{}, 0, endsEarly(data)
+		return 0, 0, endsEarly(data)
 	}
 	if data[i] != '"' {
-		return node{}, 0, &flaw{at: i, reason: "no name of a member"}
+		return 0, 0, &flaw{at: i, reason: "no name of a member"}
 	}
-	end, meta, err := scanString(data, i+1)
-	if err != nil {
-		return node{}, 0, err
+	if end := shortString(data, i+1); end >= 0 {
+		return end, uint32(String), nil
 	}
-	colon := space(data, end+1)
-	if colon >= len(data) {
-		return node{}, 0, endsEarly(data)
+	return scanString(data, i+1)
+}
+
+// scanColon says where the value begins whose name has ended.
+func scanColon(data []byte, i int, spaced *bool) (int, error) {
+	if i = space(data, i, spaced); i >= len(data) {
+		return i, endsEarly(data)
 	}
-	if data[colon] != ':' {
-		return node{}, 0, &flaw{at: colon, reason: "no colon after a name"}
+	if data[i] != ':' {
+		return i, &flaw{at: i, reason: "no colon after a name"}
 	}
-	return node{meta: meta, start: uint32(i + 1), end: uint32(end)}, space(data, colon+1), nil
+	return space(data, i+1, spaced), nil
 }
 
 const (
@@ -159,18 +193,44 @@ const (
 	highs = 0x80 * ones
 )
 
-// scanString says where the string that begins at i ends, which is at its closing quote. It
-// looks at eight bytes at a time (see "Bit Twiddling Hacks", "Determine if a word has a byte
-// less than n"): the lowest byte that is marked is one that is wanted.
+// specials marks, by its highest bit, the first of eight bytes that is a quote, a backslash or
+// a control character; of those after it some may be marked wrongly. A byte is below n where
+// subtracting n borrows (see "Bit Twiddling Hacks", "Determine if a word has a byte less than
+// n"), and a quote with bit 1 flipped is a space, which comes next after the controls.
+func specials(w uint64) uint64 {
+	return ((w ^ 0x02*ones - 0x21*ones) | (w ^ '\\'*ones - ones)) &^ w & highs
+}
+
+// shortString says where the string that begins at i ends if that is within eight bytes and
+// all are plain ASCII, else -1.
+func shortString(data []byte, i int) int {
+	if len(data)-i < 8 {
+		return -1
+	}
+	w := binary.LittleEndian.Uint64(data[i:])
+	n := bits.TrailingZeros64(specials(w) | w&highs)
+	if n == 64 || byte(w>>(n&^7)) != '"' {
+		return -1
+	}
+	return i + n/8
+}
+
+// scanString says where the string that begins at i ends, which is at its closing quote.
 func scanString(data []byte, i int) (end int, meta uint32, err error) {
 	start, wide := i, uint64(0)
 	meta = uint32(String)
 	for {
+		for len(data)-i >= 16 {
+			w, next := binary.LittleEndian.Uint64(data[i:]), binary.LittleEndian.Uint64(data[i+8:])
+			if specials(w)|specials(next) != 0 {
+				break
+			}
+			wide |= w | next
+			i += 16
+		}
 		for len(data)-i >= 8 {
 			w := binary.LittleEndian.Uint64(data[i:])
-			special := ((w ^ '"'*ones) - ones) | ((w ^ '\\'*ones) - ones) | (w - ' '*ones)
-			if special = special &^ w & highs; special != 0 {
-				n := bits.TrailingZeros64(special)
+			if n := bits.TrailingZeros64(specials(w)); n < 64 {
 				wide |= w & (1<<n - 1)
 				i += n / 8
 				break
@@ -188,8 +248,8 @@ func scanString(data []byte, i int) (end int, meta uint32, err error) {
 		switch data[i] {
 		case '"':
 			if wide&highs != 0 {
-				if text := data[start:i]; !utf8.Valid(text) {
-					return 0, 0, &flaw{at: start + validPrefix(text), reason: "invalid UTF-8", unicode: true}
+				if valid := validPrefix(data[start:i]); valid < i-start {
+					return 0, 0, &flaw{at: start + valid, reason: "invalid UTF-8", unicode: true}
 				}
 			}
 			return i, meta, nil
@@ -206,17 +266,23 @@ func scanString(data []byte, i int) (end int, meta uint32, err error) {
 	}
 }
 
-// validPrefix is how many bytes at the beginning are valid UTF-8.
+// validPrefix is how many bytes at the beginning are valid UTF-8. It steps over ASCII eight
+// bytes at a time.
 func validPrefix(text []byte) int {
-	i := 0
-	for i < len(text) {
+	for i := 0; i < len(text); {
+		if len(text)-i >= 8 {
+			ascii := bits.TrailingZeros64(binary.LittleEndian.Uint64(text[i:])&highs) / 8
+			if i += ascii; ascii == 8 {
+				continue
+			}
+		}
 		r, n := utf8.DecodeRune(text[i:])
 		if r == utf8.RuneError && n == 1 {
-			break
+			return i
 		}
 		i += n
 	}
-	return i
+	return len(text)
 }
 
 // scanEscape gives the length of the escape that begins at i.
@@ -296,6 +362,18 @@ func scanWord(data []byte, i int) (end int, kind ValueKind, err error) {
 		return scanLiteral(data, i, "null", Null)
 	}
 	return 0, Absent, &flaw{at: i, reason: "no value begins so"}
+}
+
+// scanInteger says where the number that begins at i ends if it is digits alone, else -1.
+func scanInteger(data []byte, i int) int {
+	end := i
+	for end < len(data) && data[end]-'0' <= 9 {
+		end++
+	}
+	if end == i || end > i+1 && data[i] == '0' || end < len(data) && (data[end] == '.' || data[end]|0x20 == 'e') {
+		return -1
+	}
+	return end
 }
 
 func scanLiteral(data []byte, i int, word string, kind ValueKind) (int, ValueKind, error) {

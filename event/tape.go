@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"strings"
 	"unicode/utf8"
 	"unsafe"
 )
@@ -17,8 +18,7 @@ type tape struct {
 	// texts are the strings that were asked for and had escapes.
 	texts []string
 	arena arena
-	// open is the innermost object or array that the scanner is in, -1 for none; the next of
-	// an open one is the one around it.
+	// open is where the scanner stopped (see scanned).
 	open int
 }
 
@@ -62,11 +62,13 @@ func (t *tape) parse(raw []byte, depth int) error {
 	if cap(t.texts) > keptNodes {
 		t.texts = nil
 	}
-	t.raw, t.data, t.nodes = raw, alias(raw), t.nodes[:0]
+	t.raw, t.data, t.nodes = raw, textOf(raw), t.nodes[:0]
 	if len(raw) > maxParsed {
 		return fmt.Errorf("%d bytes, at most %d are taken", len(raw), maxParsed)
 	}
-	return t.scan(raw, depth)
+	s, err := scan(raw, t.nodes, depth, false)
+	t.nodes, t.open = s.nodes, s.open
+	return err
 }
 
 // root is the document's value.
@@ -117,12 +119,12 @@ func (a *arena) keep(b []byte) string {
 	if cap(b) == cap(a.free) {
 		a.free = b[len(b):]
 	}
-	return alias(b)
+	return textOf(b)
 }
 
-// alias is the bytes as a string, without a copy: nobody may change them any more.
-func alias(b []byte) string {
-	return unsafe.String(unsafe.SliceData(b), len(b)) //nolint:gosec // G103: the contract of Parser, Decoder and arena
+// textOf is a string of bytes that nobody changes any more.
+func textOf(b []byte) string {
+	return unsafe.String(unsafe.SliceData(b), len(b)) //nolint:gosec // see the contract of Value
 }
 
 // unescape gives a valid JSON string, without its quotes, the characters that it stands for.
@@ -130,11 +132,12 @@ func (a *arena) unescape(s string) string {
 	out := a.take(len(s)) // no escape is shorter than what it stands for
 	for i := 0; i < len(s); {
 		if s[i] != '\\' {
-			plain := i
-			for i < len(s) && s[i] != '\\' {
-				i++
+			n := strings.IndexByte(s[i:], '\\')
+			if n < 0 {
+				n = len(s) - i
 			}
-			out = append(out, s[plain:i]...)
+			out = append(out, s[i:i+n]...)
+			i += n
 			continue
 		}
 		switch c := s[i+1]; c {

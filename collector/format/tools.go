@@ -35,16 +35,15 @@ func readTool(record []byte, limits event.Limits) (event.Event, error) {
 // definition leaves out of a record what no tool definition has: a catalogue's own columns
 // are not what a model reads.
 func definition(root event.Value) []byte {
-	text := []byte{'{'}
-	for name, v := range root.Members() {
+	kept := []byte{'{'}
+	for name, value := range root.Members() {
 		switch name {
 		case "name", "title", "description", "icons", "inputSchema", "outputSchema", "annotations", "execution", "_meta":
-			if len(text) > 1 {
-				text = append(text, ',')
+			if len(kept) > 1 {
+				kept = append(kept, ',')
 			}
-			text = fmt.Appendf(text, "%q:", name) // one of those above
-			text = v.AppendTo(text)
+			kept = fmt.Appendf(kept, "%q:%s", name, value.Raw()) // the names need no escape
 		}
 	}
-	return append(text, '}')
+	return append(kept, '}')
 }

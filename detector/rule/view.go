@@ -175,21 +175,21 @@ func appendStrings(b *strings.Builder, v event.Value, names bool) {
 			appendStrings(b, item, names)
 		}
 	case event.Object:
-		for key, member := range v.Members() {
+		for name, member := range v.Members() {
 			if names {
-				b.WriteString(key)
+				b.WriteString(name)
 				b.WriteByte('\n')
 			}
 			appendStrings(b, member, names)
 		}
-	case event.Absent, event.Null, event.Number, event.Bool:
+	default:
 	}
 }
 
 func names(v event.Value) []string {
 	var list []string
-	for key := range v.Members() {
-		list = append(list, key)
+	for name := range v.Members() {
+		list = append(list, name)
 	}
 	return list
 }
@@ -215,13 +215,13 @@ func native(v event.Value) any {
 		return list
 	case event.Object:
 		members := make(map[string]any)
-		for key, member := range v.Members() {
-			members[key] = native(member)
+		for name, member := range v.Members() {
+			members[name] = native(member)
 		}
 		return members
-	case event.Absent, event.Null:
+	default:
+		return types.NullValue
 	}
-	return types.NullValue
 }
 
 // stringSet is a list whose membership test is one look-up.
