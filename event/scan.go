@@ -1,12 +1,6 @@
 package event
 
-import (
-	"encoding/binary"
-	"fmt"
-	"math/bits"
-	"unicode/utf16"
-	"unicode/utf8"
-)
+import "fmt"
 
 // flaw says why a text is not JSON.
 type flaw struct {
@@ -33,89 +27,125 @@ type scanned struct {
 	open int
 	// spaced is set where there is white space between tokens.
 	spaced bool
+
+	inObject     bool // open is an object
+	level, depth int
 }
 
 // scan reads a document in one pass (RFC 8259) and appends its nodes. Names may occur twice; a
 // string is valid UTF-8, and half a surrogate pair is no character. To check a document is to
 // forget each of its values that has ended.
+//
+// What usually comes is read in place, without a call: it is what all the time goes into.
 func scan(data []byte, nodes []node, depth int, check bool) (scanned, error) {
-	open, inObject, level := outside, false, 0
-	spaced := false
-	i := space(data, 0, &spaced)
-	for {
+	s := scanned{open: outside, depth: depth}
+	i, err := s.space(data, 0), error(nil)
+	for err == nil {
 		if len(nodes)+2 > cap(nodes) {
 			nodes = grow(nodes, i, len(data))
 		}
-		if inObject {
-			end, meta, err := scanName(data, i)
-			if err != nil {
-				return scanned{nodes, open, spaced}, err
+		if s.inObject {
+			end, meta := -1, uint32(String)
+			if i < len(data) && data[i] == '"' {
+				end = shortString(data, i+1)
+			}
+			if end < 0 {
+				if end, meta, err = scanName(data, i); err != nil {
+					break
+				}
 			}
 			nodes = append(nodes, node{meta, uint32(i + 1), uint32(end), uint32(len(nodes) + 1)})
-			if i, err = scanColon(data, end+1, &spaced); err != nil {
-				return scanned{nodes, open, spaced}, err
+			if i = end + 2; i >= len(data) || data[i-1] != ':' || data[i] <= ' ' {
+				if i, err = s.colon(data, end+1); err != nil {
+					break
+				}
 			}
 		}
 		if i >= len(data) {
-			return scanned{nodes, open, spaced}, endsEarly(data)
+			err = endsEarly(data)
+			break
 		}
-		c := data[i]
-		switch {
-		case c == '"':
+		if c := data[i]; c == '"' {
 			end, meta := shortString(data, i+1), uint32(String)
 			if end < 0 {
-				var err error
 				if end, meta, err = scanString(data, i+1); err != nil {
-					return scanned{nodes, open, spaced}, err
+					break
 				}
 			}
 			nodes = append(nodes, node{meta, uint32(i + 1), uint32(end), uint32(len(nodes) + 1)})
 			i = end + 1
-		case c == '{' || c == '[':
-			if level++; level > depth {
-				return scanned{nodes, open, spaced}, errDepth
-			}
-			kind := Array
-			if inObject = c == '{'; inObject {
-				kind = Object
-			}
-			nodes = append(nodes, node{meta: uint32(kind), start: uint32(i), next: uint32(open)})
-			open = len(nodes) - 1
-			if i = space(data, i+1, &spaced); i >= len(data) || data[i] != c+2 { // ']' is '['+2, '}' is '{'+2
+		} else if c == '{' || c == '[' {
+			nodes, err = s.begin(nodes, i, c)
+			if i = s.space(data, i+1); err != nil || i >= len(data) || data[i] != c+2 { // ']' is '['+2, '}' is '{'+2
 				continue
 			}
-		default:
+		} else {
 			end, kind := scanInteger(data, i), Number
 			if end < 0 {
-				var err error
 				if end, kind, err = scanWord(data, i); err != nil {
-					return scanned{nodes, open, spaced}, err
+					break
 				}
 			}
 			nodes = append(nodes, node{uint32(kind), uint32(i), uint32(end), uint32(len(nodes) + 1)})
 			i = end
 		}
-		// A value has ended, or an empty object or array is about to.
-		for {
-			if check {
-				nodes = nodes[:open+1]
+		if check {
+			nodes = nodes[:s.open+1]
+		}
+		// A comma leads to the next value.
+		if i+1 < len(data) && data[i] == ',' && s.open != outside {
+			if i++; data[i] <= ' ' {
+				i = s.space(data, i)
 			}
-			if i = space(data, i, &spaced); open == outside || i >= len(data) {
-				return scanned{nodes, open, spaced}, ended(data, i, open)
-			}
-			c := data[i]
-			i++
-			if c == ',' {
-				i = space(data, i, &spaced)
-				break
-			}
-			n := &nodes[open]
-			if c != data[n.start]+2 {
-				return scanned{nodes, open, spaced}, &flaw{at: i - 1, reason: "neither a comma nor the end of the object or array", after: true}
-			}
-			open, n.end, n.next = int(int32(n.next)), uint32(i), uint32(len(nodes))
-			inObject = open != outside && nodes[open].kind() == Object
-			level--
+			continue
+		}
+		var more bool
+		if i, more, err = s.end(data, nodes, i, check); !more {
+			break
+		}
+		if check {
+			nodes = nodes[:s.open+1]
+		}
+	}
+	s.nodes = nodes
+	return s, err
+}
+
+// begin opens the object or array that begins at i.
+func (s *scanned) begin(nodes []node, i int, c byte) ([]node, error) {
+	if s.level++; s.level > s.depth {
+		return nodes, errDepth
+	}
+	kind := Array
+	if s.inObject = c == '{'; s.inObject {
+		kind = Object
+	}
+	nodes = append(nodes, node{meta: uint32(kind), start: uint32(i), next: uint32(s.open)})
+	s.open = len(nodes) - 1
+	return nodes, nil
+}
+
+// end ends each object and array that ends at i, where a value has ended. It says where the
+// next value begins, if there is more.
+func (s *scanned) end(data []byte, nodes []node, i int, check bool) (next int, more bool, err error) {
+	for {
+		if i = s.space(data, i); s.open == outside || i >= len(data) {
+			return i, false, ended(data, i, s.open)
+		}
+		c := data[i]
+		i++
+		if c == ',' {
+			return s.space(data, i), true, nil
+		}
+		n := &nodes[s.open]
+		if c != data[n.start]+2 {
+			return i, false, &flaw{at: i - 1, reason: "neither a comma nor the end of the object or array", after: true}
+		}
+		s.open, n.end, n.next = int(int32(n.next)), uint32(i), uint32(len(nodes))
+		s.inObject = s.open != outside && nodes[s.open].kind() == Object
+		s.level--
+		if check {
+			nodes = nodes[:s.open+1]
 		}
 	}
 }
@@ -135,6 +165,8 @@ func ended(data []byte, i, open int) error {
 }
 
 // grow makes room for two nodes and more, by how many the text had so far.
+//
+//go:noinline
 func grow(nodes []node, at, size int) []node {
 	room := 64
 	if len(nodes) > 0 {
@@ -147,12 +179,12 @@ func grow(nodes []node, at, size int) []node {
 }
 
 // space is where the white space at a place ends, and says if there is any.
-func space(data []byte, i int, spaced *bool) int {
+func (s *scanned) space(data []byte, i int) int {
 	if i < len(data) && data[i] > ' ' {
 		return i
 	}
 	end := spaces(data, i)
-	*spaced = *spaced || end > i
+	s.spaced = s.spaced || end > i
 	return end
 }
 
@@ -171,182 +203,18 @@ func scanName(data []byte, i int) (end int, meta uint32, err error) {
 	if data[i] != '"' {
 		return 0, 0, &flaw{at: i, reason: "no name of a member"}
 	}
-	if end := shortString(data, i+1); end >= 0 {
-		return end, uint32(String), nil
-	}
 	return scanString(data, i+1)
 }
 
-// scanColon says where the value begins whose name has ended.
-func scanColon(data []byte, i int, spaced *bool) (int, error) {
-	if i = space(data, i, spaced); i >= len(data) {
+// colon says where the value begins whose name has ended.
+func (s *scanned) colon(data []byte, i int) (int, error) {
+	if i = s.space(data, i); i >= len(data) {
 		return i, endsEarly(data)
 	}
 	if data[i] != ':' {
 		return i, &flaw{at: i, reason: "no colon after a name"}
 	}
-	return space(data, i+1, spaced), nil
-}
-
-const (
-	ones  = 0x0101010101010101
-	highs = 0x80 * ones
-)
-
-// specials marks, by its highest bit, the first of eight bytes that is a quote, a backslash or
-// a control character; of those after it some may be marked wrongly. A byte is below n where
-// subtracting n borrows (see "Bit Twiddling Hacks", "Determine if a word has a byte less than
-// n"), and a quote with bit 1 flipped is a space, which comes next after the controls.
-func specials(w uint64) uint64 {
-	return ((w ^ 0x02*ones - 0x21*ones) | (w ^ '\\'*ones - ones)) &^ w & highs
-}
-
-// shortString says where the string that begins at i ends if that is within eight bytes and
-// all are plain ASCII, else -1.
-func shortString(data []byte, i int) int {
-	if len(data)-i < 8 {
-		return -1
-	}
-	w := binary.LittleEndian.Uint64(data[i:])
-	n := bits.TrailingZeros64(specials(w) | w&highs)
-	if n == 64 || byte(w>>(n&^7)) != '"' {
-		return -1
-	}
-	return i + n/8
-}
-
-// scanString says where the string that begins at i ends, which is at its closing quote.
-func scanString(data []byte, i int) (end int, meta uint32, err error) {
-	start, wide := i, uint64(0)
-	meta = uint32(String)
-	for {
-		for len(data)-i >= 16 {
-			w, next := binary.LittleEndian.Uint64(data[i:]), binary.LittleEndian.Uint64(data[i+8:])
-			if specials(w)|specials(next) != 0 {
-				break
-			}
-			wide |= w | next
-			i += 16
-		}
-		for len(data)-i >= 8 {
-			w := binary.LittleEndian.Uint64(data[i:])
-			if n := bits.TrailingZeros64(specials(w)); n < 64 {
-				wide |= w & (1<<n - 1)
-				i += n / 8
-				break
-			}
-			wide |= w
-			i += 8
-		}
-		for i < len(data) && data[i] != '"' && data[i] != '\\' && data[i] >= ' ' {
-			wide |= uint64(data[i])
-			i++
-		}
-		if i >= len(data) {
-			return 0, 0, endsEarly(data)
-		}
-		switch data[i] {
-		case '"':
-			if wide&highs != 0 {
-				if valid := validPrefix(data[start:i]); valid < i-start {
-					return 0, 0, &flaw{at: start + valid, reason: "invalid UTF-8", unicode: true}
-				}
-			}
-			return i, meta, nil
-		case '\\':
-			n, err := scanEscape(data, i)
-			if err != nil {
-				return 0, 0, err
-			}
-			meta |= escaped
-			i += n
-		default:
-			return 0, 0, &flaw{at: i, reason: "a control character in a string"}
-		}
-	}
-}
-
-// validPrefix is how many bytes at the beginning are valid UTF-8. It steps over ASCII eight
-// bytes at a time.
-func validPrefix(text []byte) int {
-	for i := 0; i < len(text); {
-		if len(text)-i >= 8 {
-			ascii := bits.TrailingZeros64(binary.LittleEndian.Uint64(text[i:])&highs) / 8
-			if i += ascii; ascii == 8 {
-				continue
-			}
-		}
-		r, n := utf8.DecodeRune(text[i:])
-		if r == utf8.RuneError && n == 1 {
-			return i
-		}
-		i += n
-	}
-	return len(text)
-}
-
-// scanEscape gives the length of the escape that begins at i.
-func scanEscape(data []byte, i int) (int, error) {
-	if i+1 >= len(data) {
-		return 0, endsEarly(data)
-	}
-	switch data[i+1] {
-	case '"', '\\', '/', 'b', 'f', 'n', 'r', 't':
-		return 2, nil
-	case 'u':
-	default:
-		return 0, &flaw{at: i, reason: "an escape that JSON does not have"}
-	}
-	r, ok := hex4(data, i+2)
-	if !ok {
-		if len(data)-i < 6 {
-			return 0, endsEarly(data)
-		}
-		return 0, &flaw{at: i, reason: "an escape that JSON does not have"}
-	}
-	if !utf16.IsSurrogate(r) {
-		return 6, nil
-	}
-	if len(data)-i >= 12 && data[i+6] == '\\' && data[i+7] == 'u' {
-		if low, ok := hex4(data, i+8); ok && utf16.DecodeRune(r, low) != utf8.RuneError {
-			return 12, nil
-		}
-	}
-	return 0, &flaw{at: i, reason: "half a surrogate pair", unicode: true}
-}
-
-// hex4 reads four hexadecimal digits.
-func hex4[T []byte | string](text T, i int) (rune, bool) {
-	if len(text)-i < 4 {
-		return 0, false
-	}
-	var r rune
-	for k := range 4 {
-		c := text[i+k]
-		switch {
-		case '0' <= c && c <= '9':
-			c -= '0'
-		case 'a' <= c && c <= 'f':
-			c -= 'a' - 10
-		case 'A' <= c && c <= 'F':
-			c -= 'A' - 10
-		default:
-			return 0, false
-		}
-		r = r<<4 | rune(c)
-	}
-	return r, true
-}
-
-// unescapeRune reads the \u escape, or the pair of them, that a valid string begins with, and
-// gives its length.
-func unescapeRune(s string) (rune, int) {
-	r, _ := hex4(s, 2)
-	if !utf16.IsSurrogate(r) {
-		return r, 6
-	}
-	low, _ := hex4(s, 8)
-	return utf16.DecodeRune(r, low), 12
+	return s.space(data, i+1), nil
 }
 
 // scanWord says where the number, true, false or null that begins at i ends.

@@ -77,10 +77,10 @@ func (t *tape) root() Value { return Value{t, 0} }
 // text is the string or name at a place.
 func (t *tape) text(at uint32) string {
 	n := &t.nodes[at]
-	if n.meta&escaped != 0 {
-		return t.unescaped(n)
+	if n.meta&escaped == 0 {
+		return t.data[n.start:n.end]
 	}
-	return t.data[n.start:n.end]
+	return t.unescaped(n)
 }
 
 // unescaped is a string that has escapes, made once.
