@@ -113,7 +113,7 @@ func (e *Event) boundList(field string, list []string) []string {
 		return list
 	}
 	if len(list) > maxList {
-		list = list[:maxList]
+		list = list[:maxList:maxList]
 		e.Mark("truncated:" + field)
 	}
 	for i, s := range list {

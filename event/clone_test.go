@@ -1,7 +1,10 @@
 package event_test
 
 import (
+	"fmt"
 	"reflect"
+	"slices"
+	"strings"
 	"testing"
 
 	"github.com/mcpwatch/mcpwatch/event"
@@ -26,6 +29,44 @@ func TestACloneOutlivesItsDecodersNextEvent(t *testing.T) {
 	}
 	if want := decode(t, full); !reflect.DeepEqual(kept, want) {
 		t.Errorf("got  %+v\nwant %+v", kept, want)
+	}
+}
+
+// TestACloneOwnsEachList gives lists that a decoder remembers and those that are too long for it.
+func TestACloneOwnsEachList(t *testing.T) {
+	long := strings.Repeat("x", 600)
+	list := []string{long, "b"}
+	for _, of := range []string{`{"marks":%s}`, `{"source":{"completeness":%s}}`, `{"principal":{"scopes":%s}}`, `{"principal":{"chain":%s}}`} {
+		d := event.NewDecoder(event.DefaultLimits())
+		e, _, err := d.Decode(fmt.Appendf(nil, of, `["`+long+`","b"]`))
+		if err != nil {
+			t.Fatal(err)
+		}
+		kept := e.Clone()
+		if _, _, err := d.Decode(fmt.Appendf(nil, of, `["other","lists"]`)); err != nil {
+			t.Fatal(err)
+		}
+		got := slices.Concat(kept.Marks, kept.Source.Completeness, kept.Principal.Scopes, kept.Principal.Chain)
+		if !slices.Equal(got, list) {
+			t.Errorf("%s became %q", of, got)
+		}
+	}
+}
+
+// TestALongListThatADecoderRemembersIsNotChanged: what is cut off must not be written over.
+func TestALongListThatADecoderRemembersIsNotChanged(t *testing.T) {
+	d := event.NewDecoder(event.DefaultLimits())
+	data := []byte(`{"source":{"completeness":[` + strings.Repeat(`"",`, 70) + `""]}}`)
+	for range 2 {
+		e, _, err := d.Decode(data)
+		if err != nil {
+			t.Fatal(err)
+		}
+		all := e.Source.Completeness[:cap(e.Source.Completeness)]
+		if len(all) != 64 || slices.Contains(all, "appended") {
+			t.Fatalf("%q", all)
+		}
+		_ = append(e.Source.Completeness, "appended")
 	}
 }
 

@@ -211,7 +211,7 @@ type Measured struct {
 func (e *Event) Clone() Event {
 	c := *e
 	c.Principal.Scopes, c.Principal.Chain = slices.Clone(e.Principal.Scopes), slices.Clone(e.Principal.Chain)
-	c.HTTP.Headers, c.Marks = maps.Clone(e.HTTP.Headers), slices.Clone(e.Marks)
+	c.HTTP.Headers, c.Source.Completeness, c.Marks = maps.Clone(e.HTTP.Headers), slices.Clone(e.Source.Completeness), slices.Clone(e.Marks)
 	if e.Request != nil {
 		c.Request = new(*e.Request)
 	}
