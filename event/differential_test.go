@@ -8,6 +8,7 @@ import (
 	"reflect"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/go-json-experiment/json/jsontext"
 	"pgregory.net/rapid"
@@ -192,4 +193,25 @@ func FuzzDecoder(f *testing.F) {
 		_, _, _ = d.Decode(shipped())
 		sameAsReference(t, d, data)
 	})
+}
+
+// TestTimesAreThoseOfTheTimePackage reads and writes days of all years.
+func TestTimesAreThoseOfTheTimePackage(t *testing.T) {
+	first, last := time.Date(0, 1, 1, 0, 0, 0, 0, time.UTC), time.Date(9999, 12, 31, 0, 0, 0, 0, time.UTC)
+	const step = 31*24*time.Hour + 7*time.Hour + 11*time.Minute + 13*time.Second + 1_000_100
+	for at := first; at.Before(last); at = at.Add(step) {
+		text := at.Format(time.RFC3339Nano)
+		e, err := event.Decode([]byte(`{"time":"`+text+`"}`), event.DefaultLimits())
+		if err != nil || !e.Time.Equal(at) || e.Time.Location() != time.UTC {
+			t.Fatalf("%s is %s, %v", text, e.Time, err)
+		}
+		if got := encode(t, &e); got != `{"time":"`+text+`"}` {
+			t.Fatalf("%s is written %s", text, got)
+		}
+	}
+	for _, text := range []string{"2023-02-29T00:00:00Z", "2100-02-29T00:00:00Z", "2026-04-31T00:00:00Z", "2026-00-01T00:00:00Z", "2026-13-01T00:00:00Z", "2026-01-00T00:00:00Z", "2026-01-32T00:00:00Z"} {
+		if e, err := event.Decode([]byte(`{"time":"`+text+`"}`), event.DefaultLimits()); err == nil {
+			t.Errorf("%s is %s", text, e.Time)
+		}
+	}
 }

@@ -199,15 +199,15 @@ func (w *encoder) text(name, value string) {
 }
 
 func (w *encoder) quote(s string) {
-	for i := range len(s) {
-		if c := s[i]; c < ' ' || c == '"' || c == '\\' || c >= 0x80 {
-			var err error
-			w.out, err = jsontext.AppendQuote(w.out, s)
-			w.fail(err)
-			return
-		}
+	begin := len(w.out)
+	w.out = append(append(w.out, '"'), s...)
+	if n, wide := plain(w.out[begin+1:], 0); n == len(s) && wide&highs == 0 {
+		w.out = append(w.out, '"')
+		return
 	}
-	w.out = append(append(append(w.out, '"'), s...), '"')
+	var err error
+	w.out, err = jsontext.AppendQuote(w.out[:begin], s)
+	w.fail(err)
 }
 
 func (w *encoder) number(name string, n int64) {

@@ -42,28 +42,38 @@ func parseUTC(s string) (time.Time, bool) {
 	}
 	year, month, day := two(0)*100+two(2), two(5), two(8)
 	hour, minute, second := two(11), two(14), two(17)
-	nanos := 0
+	nanos, unit := 0, int(time.Second)
 	if fraction := s[len(form)-1 : last]; fraction != "" {
 		if fraction[0] != '.' || len(fraction) == 1 {
 			return time.Time{}, false
 		}
-		for i := range 9 {
-			nanos *= 10
-			if i+1 < len(fraction) {
-				digit := fraction[i+1] - '0'
-				bad = bad || digit > 9
-				nanos += int(digit)
-			}
+		for i := 1; i < len(fraction); i++ {
+			digit := fraction[i] - '0'
+			bad = bad || digit > 9
+			unit /= 10
+			nanos += int(digit) * unit
 		}
 	}
 	if bad || month < 1 || month > 12 || day < 1 || hour > 23 || minute > 59 || second > 59 {
 		return time.Time{}, false
 	}
-	t := time.Date(year, time.Month(month), day, hour, minute, second, nanos, time.UTC)
+	seconds := ((days(year, month, day)*24+hour)*60+minute)*60 + second
+	t := time.Unix(int64(seconds), int64(nanos)).UTC()
 	if day > 28 && t.Day() != day {
 		return time.Time{}, false
 	}
 	return t, true
+}
+
+// days counts the days from 1970 to one of the Gregorian calendar, from the year 0 on. A year
+// that begins in March has its odd day at the end, and five months from there have 153 days.
+func days(year, month, day int) int {
+	const to1970 = 719468 + 146097
+	year += 400 // of 146097 days: none is below 0
+	if month < 3 {
+		year, month = year-1, month+12
+	}
+	return year*365 + year/4 - year/100 + year/400 + (153*(month-3)+2)/5 + day - 1 - to1970
 }
 
 // parseTime reads any RFC 3339 time. The time package takes more: an hour of one digit, a
@@ -100,6 +110,9 @@ func twoDigits(s string) int { return int(s[0]-'0')*10 + int(s[1]-'0') }
 
 // appendTime appends a time in RFC 3339 with as many decimals as it has.
 func appendTime(dst []byte, t time.Time) ([]byte, error) {
+	if t.Location() == time.UTC && 0 <= t.Year() && t.Year() <= 9999 {
+		return appendUTC(dst, t), nil
+	}
 	begin := len(dst)
 	dst = t.AppendFormat(dst, time.RFC3339Nano)
 	text := dst[begin:]
@@ -114,3 +127,25 @@ func appendTime(dst []byte, t time.Time) ([]byte, error) {
 	}
 	return dst, nil
 }
+
+// appendUTC appends the usual form: what parseUTC reads.
+func appendUTC(dst []byte, t time.Time) []byte {
+	year, month, day := t.Date()
+	hour, minute, second := t.Clock()
+	dst = appendTwo(appendTwo(dst, year/100), year%100)
+	dst = appendTwo(append(dst, '-'), int(month))
+	dst = appendTwo(append(dst, '-'), day)
+	dst = appendTwo(append(dst, 'T'), hour)
+	dst = appendTwo(append(dst, ':'), minute)
+	dst = appendTwo(append(dst, ':'), second)
+	if nanos := t.Nanosecond(); nanos > 0 {
+		dst = append(dst, '.')
+		for unit := int(time.Second) / 10; nanos > 0; unit /= 10 {
+			dst = append(dst, byte('0'+nanos/unit))
+			nanos %= unit
+		}
+	}
+	return append(dst, 'Z')
+}
+
+func appendTwo(dst []byte, n int) []byte { return append(dst, byte('0'+n/10), byte('0'+n%10)) }

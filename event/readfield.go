@@ -10,6 +10,11 @@ import (
 
 // text reads a string.
 func (d *Decoder) text(to *string, v Value, prefix, name string) *FieldError {
+	if n := &v.doc.nodes[v.at]; n.meta == uint32(String) { // the usual one, without escapes
+		*to = v.doc.data[n.start:n.end]
+		d.longest = max(d.longest, len(*to))
+		return nil
+	}
 	switch v.Kind() {
 	case String:
 		*to = v.doc.text(v.at)

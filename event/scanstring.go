@@ -20,15 +20,21 @@ func specials(w uint64) uint64 {
 	return ((w ^ 0x02*ones - 0x21*ones) | (w ^ '\\'*ones - ones)) &^ w & highs
 }
 
-// shortString says where the string that begins at i ends if that is within eight bytes and
-// all are plain ASCII, else -1.
+// shortString says where the string that begins at i ends if that is within 16 bytes and all
+// are plain ASCII, else -1. It has no branch that hangs on the length: half of all strings are
+// names, whose lengths a processor cannot foresee.
 func shortString(data []byte, i int) int {
-	if len(data)-i < 8 {
+	b := data[i:]
+	if len(b) < 16 {
 		return -1
 	}
-	w := binary.LittleEndian.Uint64(data[i:])
-	n := bits.TrailingZeros64(specials(w) | w&highs)
-	if n == 64 || byte(w>>(n&^7)) != '"' {
+	w, next := binary.LittleEndian.Uint64(b), binary.LittleEndian.Uint64(b[8:])
+	mark, further := specials(w)|w&highs, specials(next)|next&highs
+	if mark == 0 {
+		w, mark, i = next, further, i+8
+	}
+	n := bits.TrailingZeros64(mark)
+	if byte(w>>(n&0x38)) != '"' {
 		return -1
 	}
 	return i + n/8
@@ -39,79 +45,91 @@ func scanString(data []byte, i int) (end int, meta uint32, err error) {
 	start, wide := i, uint64(0)
 	meta = uint32(String)
 	for {
-		for len(data)-i >= 16 {
-			w, next := binary.LittleEndian.Uint64(data[i:]), binary.LittleEndian.Uint64(data[i+8:])
-			if specials(w)|specials(next) != 0 {
-				break
-			}
-			wide |= w | next
-			i += 16
-		}
-		for len(data)-i >= 8 {
-			w := binary.LittleEndian.Uint64(data[i:])
-			if n := bits.TrailingZeros64(specials(w)); n < 64 {
-				wide |= w & (1<<n - 1)
-				i += n / 8
-				break
-			}
-			wide |= w
-			i += 8
-		}
-		for i < len(data) && data[i] != '"' && data[i] != '\\' && data[i] >= ' ' {
-			wide |= uint64(data[i])
-			i++
-		}
-		if i >= len(data) {
+		n := 0
+		n, wide = plain(data[i:], wide)
+		if i += n; i >= len(data) {
 			return 0, 0, endsEarly(data)
 		}
-		switch data[i] {
-		case '"':
+		switch c := data[i]; {
+		case c == '"':
 			if wide&highs != 0 {
 				if valid := validPrefix(data[start:i]); valid < i-start {
 					return 0, 0, &flaw{at: start + valid, reason: "invalid UTF-8", unicode: true}
 				}
 			}
 			return i, meta, nil
-		case '\\':
-			meta |= escaped
+		case c != '\\':
+			return 0, 0, &flaw{at: i, reason: "a control character in a string"}
+		}
+		meta |= escaped
+		for i < len(data) && data[i] == '\\' {
 			if i+1 < len(data) && simpleEscape[data[i+1]] {
 				i += 2
 				continue
 			}
-			n, err := scanEscape(data, i)
+			length, err := scanEscape(data, i)
 			if err != nil {
 				return 0, 0, err
 			}
-			i += n
-		default:
-			return 0, 0, &flaw{at: i, reason: "a control character in a string"}
+			i += length
 		}
 	}
 }
 
-// validPrefix is how many bytes at the beginning are valid UTF-8. It steps over ASCII eight
-// bytes at a time, and over the usual characters of two and three bytes by their first one.
-func validPrefix(text []byte) int {
-	for i := 0; i < len(text); {
-		if len(text)-i < 8 {
-			r, n := utf8.DecodeRune(text[i:])
-			if r == utf8.RuneError && n == 1 {
-				return i
-			}
-			i += n
-			continue
+// plain is how many bytes come before one that is special, and what they have in common with
+// those before: a bit of highs is set where one is not ASCII.
+func plain(b []byte, wide uint64) (int, uint64) {
+	length := len(b)
+	for len(b) >= 16 {
+		w, next := binary.LittleEndian.Uint64(b), binary.LittleEndian.Uint64(b[8:])
+		mark := specials(w)
+		if mark|specials(next) != 0 {
+			break
 		}
+		wide |= w | next
+		b = b[16:]
+	}
+	for len(b) >= 8 {
+		w := binary.LittleEndian.Uint64(b)
+		if n := bits.TrailingZeros64(specials(w)); n < 64 {
+			return length - len(b) + n/8, wide | w&(1<<n-1)
+		}
+		wide |= w
+		b = b[8:]
+	}
+	for len(b) > 0 && b[0] != '"' && b[0] != '\\' && b[0] >= ' ' {
+		wide |= uint64(b[0])
+		b = b[1:]
+	}
+	return length - len(b), wide
+}
+
+// validPrefix is how many bytes at the beginning are valid UTF-8. It steps over ASCII eight
+// bytes at a time, and over characters of two and three bytes by the word that they begin.
+func validPrefix(text []byte) int {
+	i := 0
+	for len(text)-i >= 8 {
 		w := binary.LittleEndian.Uint64(text[i:])
-		ascii := bits.TrailingZeros64(w & highs)
-		if ascii == 64 {
+		if w&highs == 0 {
 			i += 8
 			continue
 		}
+		ascii := bits.TrailingZeros64(w&highs) &^ 7
 		i += ascii / 8
-		switch w = w >> (ascii &^ 7); {
-		case w&0xC0E0 == 0x80C0 && w&0x1E != 0 && ascii < 56: // not of what fits in one byte
+		w >>= ascii
+		// What comes after a character of two bytes may be one of them again.
+		for w&0xC0E0 == 0x80C0 && w&0x1E != 0 { // not of what fits in one byte
+			w >>= 16
 			i += 2
-		default:
+		}
+		if w&0xC0C0F0 == 0x8080E0 {
+			// The first ten bits of sixteen: from U+0800, and no surrogate.
+			if c := w&0x0F<<6 | w>>8&0x3F; c >= 0x20 && c&^0x1F != 0x360 {
+				i += 3
+				continue
+			}
+		}
+		if w&0x80 != 0 {
 			r, n := utf8.DecodeRune(text[i:])
 			if r == utf8.RuneError && n == 1 {
 				return i
@@ -119,7 +137,14 @@ func validPrefix(text []byte) int {
 			i += n
 		}
 	}
-	return len(text)
+	for i < len(text) {
+		r, n := utf8.DecodeRune(text[i:])
+		if r == utf8.RuneError && n == 1 {
+			break
+		}
+		i += n
+	}
+	return i
 }
 
 // simpleEscape are the characters that make an escape of two.

@@ -221,3 +221,36 @@ func plain(v event.Value) any {
 		return nil
 	}
 }
+
+// TestNoBeginningOfADocumentIsOne cuts one everywhere.
+func TestNoBeginningOfADocumentIsOne(t *testing.T) {
+	const text = `{"a":[1,-0.5e+3,true,false,null,"\u00e9\ud83d\ude00\n\\é–😀 and more than sixteen bytes"],"b\"":{},"a long name of a member":"\\"}`
+	var p event.Parser
+	for n := range len(text) {
+		if v, err := p.ParseValue([]byte(text[:n])); err == nil {
+			t.Errorf("%s is %s", text[:n], v.Raw())
+		}
+	}
+	if _, err := p.ParseValue([]byte(text)); err != nil {
+		t.Error(err)
+	}
+}
+
+// TestUTF8OfEachKindOfCharacter puts each at each place of a word.
+func TestUTF8OfEachKindOfCharacter(t *testing.T) {
+	var p event.Parser
+	for _, c := range []string{
+		"\x7f", "\u0080", "\u07ff", "\u0800", "\ud7ff", "\ue000", "\uffff", "\U00010000", "\U0010ffff", "éé", "éééé", "–é–",
+		"\x80", "\xc1\xbf", "\xc2", "\xc2A", "\xe0\x9f\xbf", "\xed\xa0\x80", "\xed\xbf\xbf", "\xe2\x80", "\xf0\x8f\xbf\xbf", "\xf4\x90\x80\x80", "\xff", "é\xc2", "\xe2\x80\xc3\xa9",
+	} {
+		for before := range 20 {
+			for after := range 20 {
+				text := strings.Repeat("a", before) + c + strings.Repeat("b", after)
+				v, err := p.ParseValue([]byte(`"` + text + `"`))
+				if utf8.ValidString(text) != (err == nil) || err == nil && v.Text() != text {
+					t.Errorf("%q: %q, %v", text, v.Text(), err)
+				}
+			}
+		}
+	}
+}
