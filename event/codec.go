@@ -45,7 +45,7 @@ func Mend(text []byte) ([]byte, bool) {
 	if utf8.Valid(text) && !bytes.Contains(text, []byte(`\u`)) {
 		return text, false
 	}
-	if jsontext.Value(text).IsValid(jsontext.AllowDuplicateNames(true)) {
+	if isJSON(text) {
 		return text, false
 	}
 	mended := jsontext.Value(bytes.ToValidUTF8(text, []byte(replacement)))
@@ -53,4 +53,11 @@ func Mend(text []byte) ([]byte, bool) {
 		return text, false
 	}
 	return mended, true
+}
+
+// isJSON reports whether a text is JSON for our own readers.
+func isJSON(text []byte) bool {
+	var room [32]node
+	_, err := scan(text, room[:0], maxWritten, true)
+	return err == nil
 }
