@@ -150,14 +150,14 @@ const publishAtOnce = 256
 
 // Handle implements kafka.Handler: it publishes the findings that alert, and returns when
 // the stream has them all.
-func (a *Alerter) Handle(ctx context.Context, records []kafka.Record) error {
+func (a *Alerter) Handle(ctx context.Context, records []kafka.Record) (kafka.Commit, error) {
 	for chunk := range slices.Chunk(records, publishAtOnce) {
 		if err := a.publish(ctx, chunk); err != nil {
 			a.ensureStream(ctx) // somebody may have deleted it
-			return err
+			return kafka.Commit{}, err
 		}
 	}
-	return nil
+	return kafka.All(records), nil
 }
 
 func (a *Alerter) publish(ctx context.Context, records []kafka.Record) error {

@@ -189,6 +189,7 @@ type metrics struct {
 	requests    *prometheus.CounterVec
 	deadLetters prometheus.Counter
 	bytes       prometheus.Counter
+	lostTicks   prometheus.Counter
 	produce     prometheus.Histogram
 }
 
@@ -206,11 +207,14 @@ func newMetrics(r prometheus.Registerer) *metrics {
 		bytes: prometheus.NewCounter(prometheus.CounterOpts{
 			Name: "mcpwatch_collector_bytes_total", Help: "Bytes of request bodies after decompression.",
 		}),
+		lostTicks: prometheus.NewCounter(prometheus.CounterOpts{
+			Name: "mcpwatch_collector_lost_ticks_total", Help: "Ticks that Kafka did not take in some partition.",
+		}),
 		produce: prometheus.NewHistogram(prometheus.HistogramOpts{
 			Name: "mcpwatch_collector_produce_seconds", Help: "Time until Kafka acknowledged a request's events.",
 			Buckets: prometheus.ExponentialBuckets(0.0005, 2, 14),
 		}),
 	}
-	r.MustRegister(m.events, m.requests, m.deadLetters, m.bytes, m.produce)
+	r.MustRegister(m.events, m.requests, m.deadLetters, m.bytes, m.lostTicks, m.produce)
 	return m
 }

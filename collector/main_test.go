@@ -198,7 +198,7 @@ type reader struct {
 	all  chan struct{}
 }
 
-func (r *reader) Handle(_ context.Context, records []kafka.Record) error {
+func (r *reader) Handle(_ context.Context, records []kafka.Record) (kafka.Commit, error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	for _, rec := range records {
@@ -208,7 +208,7 @@ func (r *reader) Handle(_ context.Context, records []kafka.Record) error {
 		}
 		r.got = append(r.got, rec)
 	}
-	return nil
+	return kafka.All(records), nil
 }
 
 // events reads what the detector would, by id.

@@ -1,11 +1,17 @@
 // Package detector reads events, keeps state, decides, and writes findings.
 //
-// An Engine is the decision alone: events in, findings out, with no clock, randomness or
-// I/O, so the same events give the same findings, byte for byte. A Stage runs one engine
-// for each Kafka partition that it is assigned.
+// An Engine is the decision alone: events and ticks in, findings and observations out, with no
+// clock, randomness or I/O, so the same input gives the same output, byte for byte. A Stage runs
+// one engine for each Kafka partition that it is assigned.
+//
+// A rule whose key holds the actor is kept by the engine that reads the actor's events. Of a rule
+// with any other key the engine makes observations, and a Fleet, which reads those of all
+// partitions, keeps it.
 package detector
 
 import (
+	"time"
+
 	"github.com/mcpwatch/mcpwatch/detector/rule"
 	"github.com/mcpwatch/mcpwatch/event"
 	"github.com/mcpwatch/mcpwatch/finding"
@@ -17,33 +23,40 @@ const (
 	// and 64 MiB of requests' arguments (see event.Pairer).
 	Window = 8192
 	// Rewind is how many positions before the first event that counts an engine must begin to
-	// find what one finds that never stopped: a request counts for a Window, and whether it
-	// was a repeat hangs on the Window before it.
+	// know which events are repeats and what answers belong to: a request counts for a Window, and
+	// whether it was a repeat hangs on the Window before it.
 	Rewind = 2 * Window
 )
 
-// unjudged marks an event that defines more than an engine judges.
-const unjudged = "definitions_not_judged"
-
-// Engine applies a rule set to a stream of events. It belongs to one goroutine.
+// Engine applies a rule set to the events of one partition. It belongs to one goroutine.
 type Engine struct {
 	set    *rule.Set
 	view   *rule.View
 	parser event.Parser
 	pairer *event.Pairer
 	events *event.Seen
+	keeper *keeper
 	counts Counts
 }
 
 // Counts is what an engine has done so far.
 type Counts struct {
-	Events    uint64 // events decided on
-	Repeats   uint64 // events dropped, their id being known
-	Malformed uint64 // events whose message is no JSON; rules still read the rest
-	Findings  uint64
-	Evicted   uint64 // requests forgotten before their answer came
-	Unjudged  uint64 // definitions left out, being too many in one message
-	Absent    uint64 // reads of values that an event does not have
+	Events        uint64 // events decided on
+	Repeats       uint64 // events dropped, their id being known
+	Malformed     uint64 // events whose message is no JSON; rules still read the rest
+	Findings      uint64
+	Evicted       uint64 // requests forgotten before their answer came
+	Unjudged      uint64 // definitions left out, being too many in one message
+	UnjudgedRules uint64 // conditions left out, an event having met the needs of too many
+	Uninspected   uint64 // bytes in the middle of long texts that no rule saw
+	Absent        uint64 // reads of values that an event does not have
+	Kept
+}
+
+// Outcome is what an event or a tick causes.
+type Outcome struct {
+	Findings     []finding.Finding
+	Observations []Observation
 }
 
 // NewEngine returns an engine for one stream of events.
@@ -55,6 +68,7 @@ func newEngine(set *rule.Set, window int64) *Engine {
 		view:   set.NewView(),
 		pairer: event.NewPairer(window),
 		events: event.NewSeen(window),
+		keeper: newKeeper(set, false),
 	}
 }
 
@@ -63,39 +77,101 @@ func (g *Engine) Counts() Counts {
 	c := g.counts
 	c.Evicted = g.pairer.Evicted()
 	c.Absent = g.view.Absent()
+	c.Kept = g.keeper.kept()
 	return c
 }
 
-// Process decides on one event and returns what it finds: on the event in the order of the
-// rules' ids, then on each definition in it.
-// An event whose id it knows of the same tenant and source changes nothing: an id is the
-// source's word, and one source cannot pass for another. A response is paired with its request on
-// the way, unless its source has done so. The position is the event's place in the stream, such
-// as its Kafka offset, higher than the one before; what is found hangs on the event and those at
-// most Rewind positions before it, and on nothing else.
-func (g *Engine) Process(position int64, e *event.Event) []finding.Finding {
+// Swap makes the engine apply another rule set. What it remembers for rules that are the same in
+// both stays.
+func (g *Engine) Swap(set *rule.Set) {
+	g.keeper = g.keeper.swap(set)
+	g.set, g.view = set, set.NewView()
+}
+
+// Prime shows the engine an event that was decided on before, so that it knows it when it comes
+// again, and the request when its answer does. It finds nothing.
+func (g *Engine) Prime(position int64, e *event.Event) { g.take(position, e) }
+
+// take says whether an event is new, and pairs it with its request.
+func (g *Engine) take(position int64, e *event.Event) (message event.Message, isNew bool) {
 	if !g.events.Add(position, e.Tenant+"\x00"+e.Source.Name+"\x00"+e.ID) {
-		g.counts.Repeats++
-		return nil
+		return message, false
 	}
-	g.counts.Events++
 	message, err := g.parser.Parse(e.Message)
 	if err != nil {
 		g.counts.Malformed++
 	}
 	g.pairer.Pair(position, e, &message)
-	g.view.Reset(e, message)
-	if n := g.view.Unjudged(); n > 0 {
-		e.Mark(unjudged)
-		g.counts.Unjudged += uint64(n)
-	}
+	return message, true
+}
 
-	var found []finding.Finding
-	g.set.Match(g.view, func(p *rule.Program, d *rule.Definition) {
-		g.counts.Findings++
-		found = append(found, g.finding(p, e, d))
+// Process decides on one event and returns what it causes: first what rules find in the event
+// itself, the worst rules first, then in each definition in it.
+// An event whose id it knows of the same tenant and source changes nothing: an id is the
+// source's word, and one source cannot pass for another. A response is paired with its request on
+// the way, unless its source has done so. The position is the event's place in the stream, such
+// as its Kafka offset, higher than the one before.
+func (g *Engine) Process(position int64, e *event.Event) Outcome {
+	message, isNew := g.take(position, e)
+	if !isNew {
+		g.counts.Repeats++
+		return Outcome{}
+	}
+	g.counts.Events++
+	g.view.Reset(e, &message)
+	if n := g.view.Uninspected(); n > 0 {
+		e.Mark(uninspected)
+		g.counts.Uninspected += uint64(n)
+	}
+	var out Outcome
+	g.set.Match(g.view, func(p *rule.Program, steps uint32, d *rule.Definition) {
+		g.found(p, steps, d, e, &out)
 	})
-	return found
+	g.counts.Unjudged += uint64(g.view.Unjudged())
+	g.counts.UnjudgedRules += uint64(g.view.UnjudgedRules())
+	g.counts.Findings += uint64(len(out.Findings))
+	return out
+}
+
+// uninspected marks an event of whose text rules saw head and tail only.
+const uninspected = "uninspected"
+
+// Tick says that the collectors' clock has come to a time: it ends waits and quiet times where
+// no event does.
+func (g *Engine) Tick(clock time.Time) Outcome {
+	var out Outcome
+	g.keeper.tick(clock.UnixMicro(), &out)
+	g.counts.Findings += uint64(len(out.Findings))
+	return out
+}
+
+// remembers reports whether rules keep anything from event to event.
+func (g *Engine) remembers() bool { return len(g.keeper.order) > 0 }
+
+// Explain says what made a program's conditions true or false on the event that was processed
+// last.
+func (g *Engine) Explain(p *rule.Program) ([]rule.Explanation, error) { return g.view.Explain(p) }
+
+// found goes on with a program of which the shown event meets conditions.
+func (g *Engine) found(p *rule.Program, steps uint32, d *rule.Definition, e *event.Event, out *Outcome) {
+	if p.Kind == rule.KindMatch {
+		f := g.finding(p, e, d)
+		g.keeper.conclude(p, conclusion{
+			finding: f, actor: e.Actor, quiet: func() ([]string, bool) { return p.QuietKey(g.view) }, credential: credentialOf(e.Tenant, e.Source.Name),
+			judge:    func() rule.Judgement { return p.Judge(g.view, nil) },
+			excepted: func() (string, []string) { return p.Excepted(g.view) },
+		}, out)
+		return
+	}
+	h, ok := g.hit(p, steps, e)
+	switch {
+	case !ok:
+		g.keeper.counts.Unkeyed++
+	case p.Fleet:
+		out.Observations = append(out.Observations, h.observation(p))
+	default:
+		g.keeper.offer(p, h, out)
+	}
 }
 
 // finding makes the finding of a match. One on an event is that event's alone. One on a
@@ -105,8 +181,7 @@ func (g *Engine) finding(p *rule.Program, e *event.Event, d *rule.Definition) fi
 	f := finding.Finding{
 		Time: e.Time, Received: e.Received, Tenant: e.Tenant,
 		Rule: p.Rule.ID, RuleVersion: p.Version, Control: g.set.Hash,
-		Title: p.Rule.Title, Severity: p.Rule.Severity, Mode: p.Rule.Mode, Risk: p.Rule.Risk,
-		Tags: p.Rule.Tags, Playbook: p.Rule.Playbook,
+		Mode: p.Rule.Mode, Tags: p.Rule.Tags, Playbook: p.Rule.Playbook,
 		Actor: e.Actor, Agent: e.Agent, Server: e.Server, Session: e.Session, Trace: e.Trace,
 		Method: g.view.Method(), Name: g.view.Name(),
 	}
@@ -120,4 +195,28 @@ func (g *Engine) finding(p *rule.Program, e *event.Event, d *rule.Definition) fi
 	f.DeriveID()
 	f.Events = []string{e.ID}
 	return f
+}
+
+// hit takes from the shown event what a program keeps of it.
+func (g *Engine) hit(p *rule.Program, steps uint32, e *event.Event) (h hit, ok bool) {
+	if h.key, ok = p.Key(g.view); !ok {
+		return h, false
+	}
+	h.steps, h.view = steps, g.view
+	h.tenant, h.source = e.Tenant, e.Source.Name
+	h.time, h.received = e.Time.UnixMicro(), e.Received.UnixMicro()
+	if p.Remembers() {
+		h.sighting = p.Sight(g.view)
+	}
+	switch p.Kind {
+	case rule.KindDistinct, rule.KindFirstSeen:
+		h.value, ok = p.Value(g.view)
+	case rule.KindSum, rule.KindAnomaly:
+		h.number, ok = p.Number(g.view)
+	case rule.KindMatch, rule.KindCount, rule.KindSequence, rule.KindAbsence:
+	}
+	if p.Quiet > 0 {
+		h.quiet, _ = p.QuietKey(g.view)
+	}
+	return h, ok
 }

@@ -76,7 +76,7 @@ func TestFindingsOfASession(t *testing.T) {
 	engine := detector.NewEngine(rules(t))
 	var got []string
 	for i, e := range []event.Event{keyRead("e1", 3), keyReturned("e2", 3), keyRead("e1", 3), definition("e3")} {
-		for _, f := range engine.Process(int64(i), &e) {
+		for _, f := range engine.Process(int64(i), &e).Findings {
 			got = append(got, fmt.Sprintf("%s %s %s %s %v %v", f.Rule, f.Severity, f.Mode, f.Name, f.Events, f.Key[min(1, len(f.Key)):]))
 		}
 	}
@@ -98,20 +98,20 @@ func TestFindingsOfASession(t *testing.T) {
 func TestIDsAreForEver(t *testing.T) {
 	engine := detector.NewEngine(rules(t))
 	e := keyRead("e1", 3)
-	found := engine.Process(0, &e)
-	if len(found) != 1 || found[0].ID != "3t3en9i4ojd51rqhnuvhrgf8uc" {
+	found := engine.Process(0, &e).Findings
+	if len(found) != 1 || found[0].ID != "n1vbhvqo7pr96dfq830dt72blc" {
 		t.Errorf("the finding's id is %v", found[0].ID)
 	}
 	d := definition("e2")
-	found = engine.Process(1, &d)
+	found = engine.Process(1, &d).Findings
 	again := definition("e3")
-	repeated := engine.Process(2, &again)
+	repeated := engine.Process(2, &again).Findings
 	if len(found) != 1 || len(repeated) != 1 || found[0].ID != repeated[0].ID {
 		t.Errorf("the same definition listed twice has two ids: %v %v", found, repeated)
 	}
 	other := definition("e4")
 	other.Server.ID = "elsewhere"
-	if elsewhere := engine.Process(3, &other); elsewhere[0].ID == found[0].ID {
+	if elsewhere := engine.Process(3, &other).Findings; elsewhere[0].ID == found[0].ID {
 		t.Error("the same definition at another server has the same id")
 	}
 }
@@ -124,7 +124,7 @@ func TestWhatIsFoundDoesNotDependOnRepeats(t *testing.T) {
 		engine := detector.NewEngine(set)
 		var found []finding.Finding
 		for i, e := range events {
-			found = append(found, engine.Process(int64(i), &e)...)
+			found = append(found, engine.Process(int64(i), &e).Findings...)
 		}
 		return found
 	}
@@ -164,7 +164,7 @@ func TestARequestCountsForItsWindow(t *testing.T) {
 			engine.Process(int64(i), &n)
 		}
 		answer := keyReturned("a", 3)
-		if got := len(engine.Process(int64(between)+1, &answer)); got != want {
+		if got := len(engine.Process(int64(between)+1, &answer).Findings); got != want {
 			t.Errorf("%d events between request and answer: %d findings, want %d", between, got, want)
 		}
 	}
@@ -213,14 +213,14 @@ func TestARestartFindsTheSame(t *testing.T) {
 					continue
 				}
 				e := r.event
-				for _, f := range engine.Process(r.offset, &e) {
-					if r.offset >= restart {
-						found = append(found, fmt.Sprintf("%d %s %v", r.offset, f.ID, e.Request))
-					}
+				if r.offset < restart {
+					engine.Prime(r.offset, &e)
+					continue
 				}
-				if r.offset >= restart {
-					found = append(found, fmt.Sprintf("%d %v %v", r.offset, e.Request, e.Marks))
+				for _, f := range engine.Process(r.offset, &e).Findings {
+					found = append(found, fmt.Sprintf("%d %s %v", r.offset, f.ID, e.Request))
 				}
+				found = append(found, fmt.Sprintf("%d %v %v", r.offset, e.Request, e.Marks))
 			}
 			return found
 		}
@@ -236,7 +236,7 @@ func TestTooManyDefinitionsAreMarked(t *testing.T) {
 		e := message("e", event.ToClient, `{"jsonrpc":"2.0","id":9,"result":{"tools":[`+
 			strings.TrimSuffix(strings.Repeat(`{"name":"a","description":"do not tell"},`, n), ",")+`],"instructions":"do not tell"}}`)
 		engine := detector.NewEngine(rules(t))
-		found := engine.Process(0, &e)
+		found := engine.Process(0, &e).Findings
 		if got := len(found); got != min(n, 2048)+1 { // the instructions are always judged
 			t.Errorf("%d tools: %d findings", n, got)
 		}

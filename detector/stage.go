@@ -2,12 +2,16 @@ package detector
 
 import (
 	"context"
+	"errors"
+	"slices"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/rs/zerolog"
 
 	"github.com/mcpwatch/mcpwatch/detector/rule"
+	"github.com/mcpwatch/mcpwatch/detector/state"
+	"github.com/mcpwatch/mcpwatch/detector/window"
 	"github.com/mcpwatch/mcpwatch/event"
 	"github.com/mcpwatch/mcpwatch/finding"
 	"github.com/mcpwatch/mcpwatch/internal/kafka"
@@ -18,12 +22,13 @@ type Writer interface {
 	Produce(ctx context.Context, records []kafka.Record) error
 }
 
-// Stage reads mcp.events and writes mcp.findings and mcp.annotations.
+// Stage reads mcp.events and writes mcp.findings, mcp.annotations, mcp.observations and mcp.state.
 //
-// An offset is committed after what its event caused is acknowledged, so a crash repeats
-// findings and annotations and never loses one; a repeated finding has the same id. A partition
-// that is taken over is read from Rewind offsets before its commit: what the engine knows
-// of past events is rebuilt, and what it finds on the way has been written already.
+// An offset is committed together with a checkpoint of what the rules remember, after what the
+// events before it caused is acknowledged. So a crash repeats findings and annotations and never
+// loses one; a repeated finding has the same id. A partition that is taken over is restored from
+// its checkpoint, and read from Rewind offsets before its commit to know which events are repeats
+// and what requests are open.
 type Stage struct {
 	o       Options
 	metrics *metrics
@@ -35,9 +40,13 @@ const Group = "mcpwatch-detector"
 // Options are what a stage is made of.
 type Options struct {
 	Kafka *kafka.Client
-	// Findings and Annotations write to the two topics.
-	Findings, Annotations Writer
-	Set                   *rule.Set
+	// Findings, Annotations and Observations write to the three topics.
+	Findings, Annotations, Observations Writer
+	// States writes checkpoints.
+	States Appender
+	Set    *rule.Set
+	// Now is the clock that says when a checkpoint is due. It decides nothing else.
+	Now func() time.Time
 
 	Log      zerolog.Logger
 	Registry prometheus.Registerer
@@ -49,15 +58,14 @@ func NewStage(o Options) *Stage { return &Stage{o: o, metrics: newMetrics(o.Regi
 // fetchWait is how long a fetch waits where nothing comes: it adds no delay to an event.
 const fetchWait = 500 * time.Millisecond
 
+// checkpointEvery is how often what rules remember is written, and with it the offset committed.
+const checkpointEvery = time.Second
+
 // Run works until ctx ends. It returns an error only where the group cannot be joined.
 func (s *Stage) Run(ctx context.Context) error {
 	return s.o.Kafka.Consume(ctx, kafka.Group{
 		ID: Group, Topic: kafka.Events, MaxWait: fetchWait, MinBytes: 1,
-		Open: func(_ context.Context, c kafka.Claim) (kafka.Handler, int64, error) {
-			s.o.Log.Info().Int("partition", c.Partition).Int64("offset", c.Offset).Msg("partition assigned")
-			h := &shard{stage: s, engine: NewEngine(s.o.Set), found: event.NewSeen(seenFindings), committed: c.Offset}
-			return h, max(c.Offset-Rewind, c.First), nil
-		},
+		Open: s.open,
 		Retrying: func(c kafka.Claim, err error) {
 			s.metrics.failures.Inc()
 			s.o.Log.Warn().Err(err).Int("partition", c.Partition).Msg("detector is trying again")
@@ -73,32 +81,108 @@ func (s *Stage) Run(ctx context.Context) error {
 	})
 }
 
-// seenFindings is how many finding ids a partition remembers, so that a definition that is
-// listed again and again is written once.
-const seenFindings = 4096
+// errLost says that a checkpoint names what Kafka no longer has.
+var errLost = errors.New("lost by Kafka")
+
+// open restores a partition.
+func (s *Stage) open(ctx context.Context, c kafka.Claim) (kafka.Handler, int64, error) {
+	h := &shard{
+		stage: s, engine: NewEngine(s.o.Set), known: newKnown(), committed: c.Offset,
+		memory: checkpoint{group: Group, partition: c.Partition, generation: c.Generation, states: s.o.States},
+	}
+	err := h.memory.restore(ctx, s.o.Kafka, c.Metadata, h.apply)
+	switch {
+	case errors.Is(err, errLost):
+		s.metrics.lostStates.Inc()
+		s.o.Log.Error().Err(err).Int("partition", c.Partition).Msg("what rules remembered is lost: counts and sequences begin anew")
+		h.engine, h.known, h.full = NewEngine(s.o.Set), newKnown(), true
+		h.memory.manifest, h.memory.keys = state.Manifest{}, nil
+	case err != nil:
+		return nil, 0, err
+	}
+	h.full = h.full || h.memory.manifest.Control != s.o.Set.Hash
+	h.engine.keeper.restored(h.memory.manifest.Clock)
+	h.known.Restored()
+	kept := h.engine.keeper.kept()
+	s.o.Log.Info().Int("partition", c.Partition).Int64("offset", c.Offset).Int("keys", kept.Keys).Msg("partition assigned")
+	return h, max(c.Offset-Rewind, c.First), nil
+}
+
+// known remembers ids of findings, so that a definition that is listed again and again is
+// written once.
+type known = window.Table[window.Count, *window.Count]
+
+const (
+	knownBytes = 4 << 20 // about 40,000 ids
+	// knownTable is the name of the known findings in a checkpoint: no rule has it.
+	knownTable = "findings"
+)
+
+func newKnown() *known {
+	return window.NewTable[window.Count](window.Limits{Bytes: knownBytes, ShareBytes: knownBytes})
+}
+
+// changes implements memory.
+func (h *shard) changes(w *state.Writer, everything bool) {
+	h.engine.keeper.changes(w, everything)
+	give := func(entry []byte) { w.Add(state.Table{Rule: knownTable, Version: "1"}, entry) }
+	if everything {
+		h.known.All(give)
+	} else {
+		h.known.Changes(give)
+	}
+}
+
+// stands implements memory.
+func (h *shard) stands() (clock int64, control string) {
+	return h.engine.keeper.clock, h.stage.o.Set.Hash
+}
+
+// apply reads back an entry of a checkpoint.
+func (h *shard) apply(table state.Table, entry []byte) error {
+	if table.Rule == knownTable {
+		return h.known.Apply(entry)
+	}
+	return h.engine.keeper.apply(table, entry)
+}
+
+// isNew remembers a finding, and reports whether it was not known.
+func (h *shard) isNew(f *finding.Finding) (isNew bool) {
+	h.known.Update(keyOf(f.Tenant, f.ID), 0, f.Received.UnixMicro(), func(_ *window.Count, fresh bool) bool {
+		isNew = fresh
+		return true
+	})
+	return isNew
+}
 
 // shard is one partition at work.
 type shard struct {
 	stage  *Stage
 	engine *Engine
-	// found knows the last ids of the nth finding and before.
-	found *event.Seen
-	nth   int64
-	// committed is the first offset whose findings may not have been written.
+	memory checkpoint
+	// full asks for a checkpoint of everything: what lies there is of another rule set.
+	full   bool
+	stored time.Time // of the last checkpoint
+	known  *known
+	// committed is the first offset that was not decided on before this shard.
 	committed int64
 
-	findings    []kafka.Record // not yet acknowledged
-	annotations []kafka.Record // not yet acknowledged
-	decided     int64          // the first offset that the engine has not seen
-	counted     Counts
+	findings     []kafka.Record // not yet acknowledged
+	annotations  []kafka.Record // not yet acknowledged
+	observations []kafka.Record // not yet acknowledged
+	decided      int64          // the first offset that the engine has not seen
+	counted      Counts
 }
 
 // Handle implements kafka.Handler. Called again with the same records it does not decide
 // again, which the engine would take for repeats: it only writes what is still pending.
-func (h *shard) Handle(ctx context.Context, records []kafka.Record) error {
+func (h *shard) Handle(ctx context.Context, records []kafka.Record) (kafka.Commit, error) {
+	if err := h.memory.clean(ctx); err != nil {
+		return kafka.Commit{}, err
+	}
 	for _, r := range records {
 		if ctx.Err() != nil {
-			return ctx.Err() // a batch may take a second; what is undecided is read again
+			return kafka.Commit{}, ctx.Err() // a batch may take a second; what is undecided is read again
 		}
 		if r.Offset < h.decided {
 			continue
@@ -109,14 +193,30 @@ func (h *shard) Handle(ctx context.Context, records []kafka.Record) error {
 			h.stage.o.Log.Error().Err(err).Int("partition", r.Partition).Int64("offset", r.Offset).Msg("a record was left out")
 		}
 	}
-	if err := flush(ctx, h.stage.o.Findings, &h.findings); err != nil {
-		return err
-	}
-	if err := flush(ctx, h.stage.o.Annotations, &h.annotations); err != nil {
-		return err
+	for _, written := range []struct {
+		to      Writer
+		pending *[]kafka.Record
+	}{{h.stage.o.Findings, &h.findings}, {h.stage.o.Annotations, &h.annotations}, {h.stage.o.Observations, &h.observations}} {
+		if err := flush(ctx, written.to, written.pending); err != nil {
+			return kafka.Commit{}, err
+		}
 	}
 	h.count()
-	return nil
+	return h.commit(ctx)
+}
+
+// commit makes a checkpoint, where it is time for one. Without one nothing is committed: offset
+// and memory change together.
+func (h *shard) commit(ctx context.Context) (kafka.Commit, error) {
+	if h.decided <= h.committed || h.stage.o.Now().Sub(h.stored) < checkpointEvery && h.engine.remembers() {
+		return kafka.Commit{}, nil
+	}
+	metadata, err := h.memory.write(ctx, h, h.full)
+	if err != nil {
+		return kafka.Commit{}, err
+	}
+	h.full, h.stored = false, h.stage.o.Now()
+	return kafka.Commit{Offset: h.decided, Metadata: metadata}, nil
 }
 
 // flush writes what is pending.
@@ -131,26 +231,45 @@ func flush(ctx context.Context, w Writer, pending *[]kafka.Record) error {
 	return nil
 }
 
+// decide looks at one record. One that was decided on before is only shown to the engine.
 func (h *shard) decide(r kafka.Record) error {
+	before := r.Offset < h.committed
+	if tick, is := kafka.ReadTick(r); is {
+		if before {
+			return nil
+		}
+		return h.outcome(h.engine.Tick(tick.Time), r)
+	}
 	e, err := event.Decode(r.Value, event.StoredLimits())
 	if err != nil {
 		return err
 	}
-	paired, marked := e.Request != nil, e.HasMark(unjudged)
-	found := h.engine.Process(r.Offset, &e)
-	news := !paired && e.Request != nil || !marked && e.HasMark(unjudged)
-	if news && r.Offset >= h.committed {
+	if before {
+		h.engine.Prime(r.Offset, &e)
+		return nil
+	}
+	paired, marks := e.Request != nil, len(e.Marks)
+	out := h.engine.Process(r.Offset, &e)
+	if !paired && e.Request != nil || restates(e.Marks[marks:]) {
 		if err := h.annotate(r, &e); err != nil {
 			return err
 		}
 	}
-	for _, f := range found {
-		h.nth++
-		if !h.found.Add(h.nth, f.ID) {
+	return h.outcome(out, r)
+}
+
+// restates reports whether new marks say what an analyst has to see beside the event.
+func restates(marks []string) bool {
+	return slices.ContainsFunc(marks, func(m string) bool {
+		return m == rule.DefinitionsNotJudged || m == rule.RulesNotJudged || m == uninspected
+	})
+}
+
+// outcome puts what a record caused on its way.
+func (h *shard) outcome(out Outcome, r kafka.Record) error {
+	for _, f := range out.Findings {
+		if !h.isNew(&f) {
 			h.stage.metrics.again.Inc()
-			continue
-		}
-		if r.Offset < h.committed {
 			continue
 		}
 		value, err := finding.Encode(&f)
@@ -160,11 +279,17 @@ func (h *shard) decide(r kafka.Record) error {
 		h.stage.metrics.findings.WithLabelValues(string(f.Severity)).Inc()
 		h.findings = append(h.findings, kafka.Record{Key: kafka.Key(f.Tenant, f.Actor), Value: value})
 	}
+	for i := range out.Observations {
+		record, err := out.Observations[i].record(r, i)
+		if err != nil {
+			return err
+		}
+		h.observations = append(h.observations, record)
+	}
 	return nil
 }
 
-// annotate restates an event whose request the engine has found, or whose definitions it
-// has not judged.
+// annotate restates an event whose request the engine has found, or that it has marked.
 func (h *shard) annotate(r kafka.Record, e *event.Event) error {
 	value, err := event.Encode(nil, e)
 	if err != nil {
@@ -184,13 +309,25 @@ func (h *shard) count() {
 	m.malformed.Add(float64(now.Malformed - h.counted.Malformed))
 	m.evicted.Add(float64(now.Evicted - h.counted.Evicted))
 	m.unjudged.Add(float64(now.Unjudged - h.counted.Unjudged))
+	m.unjudgedRules.Add(float64(now.UnjudgedRules - h.counted.UnjudgedRules))
+	m.uninspected.Add(float64(now.Uninspected - h.counted.Uninspected))
 	m.absent.Add(float64(now.Absent - h.counted.Absent))
+	m.unkeyed.Add(float64(now.Unkeyed - h.counted.Unkeyed))
+	m.late.Add(float64(now.Late - h.counted.Late))
+	m.forgotten.Add(float64(now.Forgotten - h.counted.Forgotten))
+	m.suppressed.Add(float64(now.Suppressed - h.counted.Suppressed))
+	m.excepted.Add(float64(now.Excepted - h.counted.Excepted))
+	m.keys.Add(float64(now.Keys - h.counted.Keys))
+	m.bytes.Add(float64(now.Bytes - h.counted.Bytes))
 	h.counted = now
 }
 
 type metrics struct {
 	events, repeats, malformed, again, evicted, unjudged, absent prometheus.Counter
 	failures, expired, truncated, undecodable, annotations       prometheus.Counter
+	unjudgedRules, uninspected, lostStates                       prometheus.Counter
+	unkeyed, late, forgotten, suppressed, excepted               prometheus.Counter
+	keys, bytes                                                  prometheus.Gauge
 	findings                                                     *prometheus.CounterVec
 }
 
@@ -201,22 +338,32 @@ func newMetrics(r prometheus.Registerer) *metrics {
 		return c
 	}
 	m := &metrics{
-		events:      counter("events_total", "Events decided on, those read again after an assignment included."),
-		repeats:     counter("repeated_events_total", "Events dropped because their id was known."),
-		malformed:   counter("malformed_messages_total", "Events whose message is no JSON."),
-		again:       counter("repeated_findings_total", "Findings dropped because their id was known."),
-		evicted:     counter("evicted_requests_total", "Requests forgotten before their answer came."),
-		unjudged:    counter("unjudged_definitions_total", "Definitions left out because one message had too many."),
-		absent:      counter("absent_values_total", "Reads by rules of values that an event does not have."),
-		failures:    counter("failures_total", "Failed attempts; each is tried again."),
-		expired:     counter("expired_events_total", "Events that Kafka deleted before they were looked at."),
-		truncated:   counter("truncated_records_total", "Records that Kafka lost after they had been looked at."),
-		undecodable: counter("undecodable_records_total", "Records that are no event."),
-		annotations: counter("annotations_total", "Events restated with the request that they answer or with a mark."),
+		events:        counter("events_total", "Events decided on, those read again after an assignment included."),
+		repeats:       counter("repeated_events_total", "Events dropped because their id was known."),
+		malformed:     counter("malformed_messages_total", "Events whose message is no JSON."),
+		again:         counter("repeated_findings_total", "Findings dropped because their id was known."),
+		evicted:       counter("evicted_requests_total", "Requests forgotten before their answer came."),
+		unjudged:      counter("unjudged_definitions_total", "Definitions left out because one message had too many."),
+		absent:        counter("absent_values_total", "Reads by rules of values that an event does not have."),
+		failures:      counter("failures_total", "Failed attempts; each is tried again."),
+		expired:       counter("expired_events_total", "Events that Kafka deleted before they were looked at."),
+		truncated:     counter("truncated_records_total", "Records that Kafka lost after they had been looked at."),
+		undecodable:   counter("undecodable_records_total", "Records that are no event."),
+		annotations:   counter("annotations_total", "Events restated with the request that they answer or with a mark."),
+		unjudgedRules: counter("unjudged_rules_total", "Conditions left out because an event met the needs of too many."),
+		uninspected:   counter("uninspected_bytes_total", "Bytes in the middle of long texts that no rule saw."),
+		lostStates:    counter("lost_states_total", "Partitions whose checkpoint Kafka no longer had."),
+		unkeyed:       counter("unkeyed_events_total", "Events that met a rule's condition and had no value for its key."),
+		late:          counter("late_events_total", "Events older than the window or step that they would have counted for."),
+		forgotten:     counter("forgotten_keys_total", "Keys that rules forgot for want of room."),
+		suppressed:    counter("suppressed_findings_total", "Findings held back because one like them came shortly before."),
+		excepted:      counter("excepted_findings_total", "Findings that an exception hid."),
+		keys:          prometheus.NewGauge(prometheus.GaugeOpts{Name: "mcpwatch_detector_keys", Help: "Keys that rules remember."}),
+		bytes:         prometheus.NewGauge(prometheus.GaugeOpts{Name: "mcpwatch_detector_state_bytes", Help: "Bytes that rules remember."}),
 		findings: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "mcpwatch_detector_findings_total", Help: "Findings written, by severity.",
 		}, []string{"severity"}),
 	}
-	r.MustRegister(m.findings)
+	r.MustRegister(m.findings, m.keys, m.bytes)
 	return m
 }

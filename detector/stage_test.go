@@ -25,6 +25,9 @@ type bench struct {
 	t      *testing.T
 	client *kafka.Client
 	events *kafka.Producer
+	log    zerolog.Logger
+
+	states, observations *kafka.Producer
 }
 
 func newBench(t *testing.T) *bench {
@@ -48,7 +51,17 @@ func newBench(t *testing.T) *bench {
 		t.Fatal(err)
 	}
 	t.Cleanup(events.Close)
-	return &bench{t, client, events}
+	states, err := client.NewProducer(t.Context(), kafka.State)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(states.Close)
+	observations, err := client.NewProducer(t.Context(), kafka.Observations)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(observations.Close)
+	return &bench{t, client, events, zerolog.Nop(), states, observations}
 }
 
 func (b *bench) send(events ...event.Event) {
@@ -143,12 +156,11 @@ func (o *outlet) await(t *testing.T, n int) {
 	}
 }
 
-// run starts a stage; the returned function stops it in order, so that what it has
-// handled is committed.
+// run starts a stage; the returned function stops it once all that was sent is committed.
 func (b *bench) run(o *outlet) (stop func()) {
 	ctx, cancel := context.WithCancel(b.t.Context())
 	stage := detector.NewStage(detector.Options{
-		Kafka: b.client, Findings: o, Annotations: &o.annotations, Set: rules(b.t), Log: zerolog.Nop(), Registry: prometheus.NewRegistry(),
+		Kafka: b.client, Findings: o, Annotations: &o.annotations, Observations: b.observations, States: b.states, Set: rules(b.t), Now: time.Now, Log: b.log, Registry: prometheus.NewRegistry(),
 	})
 	var done sync.WaitGroup
 	done.Go(func() {
@@ -156,7 +168,18 @@ func (b *bench) run(o *outlet) (stop func()) {
 			b.t.Errorf("stage: %v", err)
 		}
 	})
-	return func() { cancel(); done.Wait() }
+	return func() {
+		for lag := int64(1); lag != 0 && b.t.Context().Err() == nil; {
+			time.Sleep(10 * time.Millisecond)
+			var err error
+			if lag, err = b.client.Lag(ctx, detector.Group, kafka.Events); err != nil {
+				b.t.Errorf("asking how far the detector is: %v", err)
+				break
+			}
+		}
+		cancel()
+		done.Wait()
+	}
 }
 
 func TestStageWritesEachFindingOnce(t *testing.T) {
@@ -194,6 +217,27 @@ func TestARestartRemembers(t *testing.T) {
 	}
 	if got, want := second.annotations.events, []string{"e4 answers e1, stands at 0/4"}; !slices.Equal(got, want) {
 		t.Errorf("annotations are %v, want %v", got, want)
+	}
+}
+
+// TestTicksAreNoEvents holds that a tick is passed over and counts as nothing.
+func TestTicksAreNoEvents(t *testing.T) {
+	b := newBench(t)
+	tick := kafka.Tick{Collector: "c1", Time: time.Date(2026, 11, 25, 9, 0, 0, 0, time.UTC)}
+	var log strings.Builder
+	b.log = zerolog.New(&log)
+	for _, e := range []event.Event{keyRead("e1", 3), keyRead("e2", 4)} {
+		if err := b.events.Broadcast(t.Context(), tick.Record()); err != nil {
+			t.Fatal(err)
+		}
+		b.send(e)
+	}
+	o := newOutlet()
+	stop := b.run(o)
+	o.await(t, 2)
+	stop()
+	if strings.Contains(log.String(), "left out") {
+		t.Error(log.String())
 	}
 }
 

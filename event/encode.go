@@ -51,10 +51,10 @@ func (w *encoder) event(e *Event) {
 	if !e.Source.IsZero() {
 		w.source(&e.Source)
 	}
+	w.measured(&e.Measured)
 	if e.Request != nil {
 		w.request(e.Request)
 	}
-	w.measured(&e.Measured)
 	w.list(`"marks":`, e.Marks)
 	w.raw(`"message":`, e.Message)
 	w.text(`"raw":`, e.Raw)

@@ -61,13 +61,12 @@ type Event struct {
 	Transport string    `json:"transport,omitempty"`
 	Direction Direction `json:"direction,omitempty"`
 
-	HTTP   HTTP   `json:"http,omitzero"`
-	Source Source `json:"source,omitzero"`
+	HTTP     HTTP     `json:"http,omitzero"`
+	Source   Source   `json:"source,omitzero"`
+	Measured Measured `json:"measured,omitzero"`
 
 	// Request is the request that this message answers, where somebody paired them.
 	Request *Request `json:"request,omitempty"`
-	// Measured is what the source measured and the message does not show.
-	Measured Measured `json:"measured,omitzero"`
 	// Marks name what was done to the event or found wrong with it on the way, such as
 	// "time_in_future" or "truncated:agent.name".
 	Marks []string `json:"marks,omitempty"`
@@ -143,6 +142,20 @@ func (h HTTP) IsZero() bool {
 	return h.Status == 0 && h.Method == "" && h.ClientIP == "" && len(h.Headers) == 0 && len(h.Extra) == 0
 }
 
+// Measured is what a source measured and the message does not show.
+type Measured struct {
+	// DurationMS is how long the call took, in milliseconds.
+	DurationMS int64 `json:"duration_ms,omitzero"`
+	// Size is the bytes of the result.
+	Size int64 `json:"size,omitzero"`
+
+	// Extra keeps the fields that this version does not know.
+	Extra jsontext.Value `json:",embed"`
+}
+
+// IsZero reports whether nothing was measured.
+func (m Measured) IsZero() bool { return m.DurationMS == 0 && m.Size == 0 && len(m.Extra) == 0 }
+
 // Source says how the event came to us.
 type Source struct {
 	// Format is the reader's or tap's name.
@@ -190,17 +203,6 @@ type Request struct {
 	// left out, and the event marked "request_arguments_dropped", over 64 KiB, or where later
 	// requests have brought 64 MiB of them.
 	Arguments jsontext.Value `json:"arguments,omitzero"`
-
-	// Extra keeps the fields that this version does not know.
-	Extra jsontext.Value `json:",embed"`
-}
-
-// Measured is what a source measured of an answer; zero where it did not.
-type Measured struct {
-	// DurationMS is the time from the request to its answer, in milliseconds.
-	DurationMS int64 `json:"duration_ms,omitzero"`
-	// Size is the size of the result, in bytes.
-	Size int64 `json:"size,omitzero"`
 
 	// Extra keeps the fields that this version does not know.
 	Extra jsontext.Value `json:",embed"`

@@ -24,7 +24,7 @@ func Expand(e *Event, m *Message) []Event {
 	x := expander{parent: e}
 	i := 0
 	for item := range m.Root.Items() {
-		x.add(strconv.Itoa(i), item.AppendTo(nil))
+		x.add(strconv.Itoa(i), item.AppendCompact(nil))
 		i++
 	}
 	visit(m.Result.Get("inputRequests"), func(key string, request Value) {
@@ -65,7 +65,7 @@ func rpc(key string, members ...member) []byte {
 	for _, m := range members {
 		if m.value.Exists() {
 			message = append(append(append(message, ','), quote(m.name)...), ':')
-			message = m.value.AppendTo(message)
+			message = m.value.AppendCompact(message)
 		}
 	}
 	return append(message, '}')

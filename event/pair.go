@@ -193,7 +193,7 @@ func requestOf(e *Event, m *Message) Request {
 	case Absent:
 		r.Arguments = jsontext.Value("{}")
 	case Object:
-		if raw := arguments.AppendTo(nil); len(raw) <= maxRequestArguments {
+		if raw := arguments.AppendCompact(nil); len(raw) <= maxRequestArguments {
 			r.Arguments = raw
 		}
 	default:

@@ -119,9 +119,9 @@ func (v Value) Raw() []byte {
 	return v.doc.raw[n.start:n.end:n.end]
 }
 
-// AppendTo appends the value's JSON without white space between its tokens; nothing else of it
+// AppendCompact appends the value's JSON without white space between its tokens; nothing else of it
 // changes.
-func (v Value) AppendTo(dst []byte) []byte { return appendCompact(dst, v.Raw()) }
+func (v Value) AppendCompact(dst []byte) []byte { return appendCompact(dst, v.Raw()) }
 
 // appendCompact appends valid JSON without the white space between its tokens.
 func appendCompact(dst, text []byte) []byte {

@@ -46,7 +46,7 @@ func TestAnAbsentValueIsSafe(t *testing.T) {
 	var v event.Value
 	_, isInt := v.Int()
 	_, isFloat := v.Float()
-	if v.Exists() || v.Kind() != event.Absent || v.Get("a").Exists() || v.Text() != "" || v.Bool() || isInt || isFloat || v.Raw() != nil || v.Len() != 0 || len(v.AppendTo(nil)) != 0 {
+	if v.Exists() || v.Kind() != event.Absent || v.Get("a").Exists() || v.Text() != "" || v.Bool() || isInt || isFloat || v.Raw() != nil || v.Len() != 0 || len(v.AppendCompact(nil)) != 0 {
 		t.Error("the zero value holds something")
 	}
 	for range v.Members() {
@@ -190,8 +190,8 @@ func agree(t failer, text []byte) {
 		}
 	}
 	var compact bytes.Buffer
-	if err := json.Compact(&compact, text); err != nil || !bytes.Equal(v.AppendTo(nil), compact.Bytes()) {
-		t.Fatalf("%q is %q without white space, want %q", text, v.AppendTo(nil), compact.Bytes())
+	if err := json.Compact(&compact, text); err != nil || !bytes.Equal(v.AppendCompact(nil), compact.Bytes()) {
+		t.Fatalf("%q is %q without white space, want %q", text, v.AppendCompact(nil), compact.Bytes())
 	}
 }
 

@@ -64,6 +64,7 @@ type Finding struct {
 	RuleVersion string   `json:"rule_version"`
 	Control     string   `json:"control"` // hash of all that decides findings: rules and lists
 	Title       string   `json:"title"`
+	Summary     string   `json:"summary,omitempty"`
 	Severity    Severity `json:"severity"`
 	Mode        Mode     `json:"mode"`
 	Risk        int      `json:"risk,omitzero"` // 0 to 100
@@ -82,8 +83,29 @@ type Finding struct {
 
 	// Key names what the rule groups by; for a match rule on a definition, the definition.
 	Key []string `json:"key,omitempty"`
-	// Events are the ids of the events that made the finding, oldest first.
+	// Events are the ids of the events that made the finding, oldest first; of a count, distinct
+	// or sum the last of them.
 	Events []string `json:"events"`
+	// Observed is what a rule that looks at many events saw.
+	Observed *Observed `json:"observed,omitempty"`
+
+	// Suppressed is how many findings like this one were held back since the one before it. With
+	// SuppressedAfter, the id of a finding, this one says that its quiet time is over, and nothing more.
+	Suppressed      uint32 `json:"suppressed,omitzero"`
+	SuppressedAfter string `json:"suppressed_after,omitempty"`
+	// ExpiredExceptions are exceptions that would have hidden the finding, had they not expired.
+	ExpiredExceptions []string `json:"expired_exceptions,omitempty"`
+}
+
+// Observed is what a rule that looks at many events saw of them.
+type Observed struct {
+	// Within is the time that they lie in, in seconds.
+	Within float64 `json:"within,omitzero"`
+	// Count is the number of events or different values, Sum what a number added up to.
+	Count int     `json:"count,omitzero"`
+	Sum   float64 `json:"sum,omitzero"`
+	// Values are the beginnings of the different values, or the one that is new.
+	Values []string `json:"values,omitempty"`
 }
 
 // DeriveID sets the finding's ID from the rule, its version, the tenant, the key and the

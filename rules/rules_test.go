@@ -76,11 +76,13 @@ func checkTags(t *testing.T, tags []string) {
 // TestRules runs the tests that the rules carry.
 func TestRules(t *testing.T) {
 	for _, r := range ruletest.Run(load(t)) {
-		t.Run(r.Rule+"/"+r.Test, func(t *testing.T) {
-			if r.Failure != "" {
-				t.Error(r.Failure)
-			}
-		})
+		for _, one := range r.Tests {
+			t.Run(r.Rule+"/"+one.Name, func(t *testing.T) {
+				if one.Failure != "" {
+					t.Error(one.Failure)
+				}
+			})
+		}
 	}
 }
 

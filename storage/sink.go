@@ -158,9 +158,12 @@ type eventHandler struct {
 }
 
 // Handle implements kafka.Handler.
-func (h *eventHandler) Handle(ctx context.Context, records []kafka.Record) error {
+func (h *eventHandler) Handle(ctx context.Context, records []kafka.Record) (kafka.Commit, error) {
 	rows := make([]eventRow, 0, len(records))
 	for _, r := range records {
+		if _, ok := kafka.ReadTick(r); ok {
+			continue
+		}
 		row, err := h.decoder.decode(r)
 		if err == nil && h.restated {
 			row.restated = true
@@ -173,15 +176,15 @@ func (h *eventHandler) Handle(ctx context.Context, records []kafka.Record) error
 		rows = append(rows, row)
 	}
 	if len(rows) == 0 {
-		return nil
+		return kafka.All(records), nil
 	}
-	return h.sink.events.Do(ctx, rows)
+	return kafka.All(records), h.sink.events.Do(ctx, rows)
 }
 
 type findingHandler struct{ sink *Sink }
 
 // Handle implements kafka.Handler.
-func (h findingHandler) Handle(ctx context.Context, records []kafka.Record) error {
+func (h findingHandler) Handle(ctx context.Context, records []kafka.Record) (kafka.Commit, error) {
 	rows := make([]findingRow, 0, len(records))
 	for _, r := range records {
 		row, err := decodeFinding(r)
@@ -192,9 +195,9 @@ func (h findingHandler) Handle(ctx context.Context, records []kafka.Record) erro
 		rows = append(rows, row)
 	}
 	if len(rows) == 0 {
-		return nil
+		return kafka.All(records), nil
 	}
-	return h.sink.findings.Do(ctx, rows)
+	return kafka.All(records), h.sink.findings.Do(ctx, rows)
 }
 
 type metrics struct {

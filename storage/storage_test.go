@@ -132,9 +132,11 @@ func (s *site) producer(topic string) *kafka.Producer {
 }
 
 // runSink starts a sink; the returned function stops it in order.
-func (s *site) runSink() (stop func()) {
+func (s *site) runSink() (stop func()) { return s.runSinkWith(prometheus.NewRegistry()) }
+
+func (s *site) runSinkWith(registry *prometheus.Registry) (stop func()) {
 	ctx, cancel := context.WithCancel(s.t.Context())
-	sink := storage.NewSink(s.store, s.kafka, zerolog.Nop(), prometheus.NewRegistry())
+	sink := storage.NewSink(s.store, s.kafka, zerolog.Nop(), registry)
 	var done sync.WaitGroup
 	done.Go(func() {
 		if err := sink.Run(ctx); err != nil {
@@ -188,6 +190,50 @@ func found(id string) finding.Finding {
 	}
 	f.DeriveID()
 	return f
+}
+
+// TestTicksAreNoRows holds that a tick neither lands nor counts as a record that nobody can read.
+func TestTicksAreNoRows(t *testing.T) {
+	s := newSite(t)
+	registry := prometheus.NewRegistry()
+	stop := s.runSinkWith(registry)
+	defer stop()
+	tick := kafka.Tick{Collector: "c1", Time: noon}.Record()
+	s.broadcast(tick)
+	s.send(call("e1"))
+	s.broadcast(tick)
+	for lag := int64(-1); lag != 0; time.Sleep(20 * time.Millisecond) {
+		var err error
+		if lag, err = s.kafka.Lag(t.Context(), storage.Group(kafka.Events), kafka.Events); err != nil {
+			t.Fatal(err)
+		}
+	}
+	s.await("SELECT count() FROM mcpwatch.events_raw", "1")
+	if n := counter(t, registry, "mcpwatch_sink_undecodable_records_total"); n != 0 {
+		t.Errorf("%v records were left out", n)
+	}
+}
+
+func (s *site) broadcast(r kafka.Record) {
+	s.t.Helper()
+	if err := s.events.Broadcast(s.t.Context(), r); err != nil {
+		s.t.Fatal(err)
+	}
+}
+
+func counter(t *testing.T, registry *prometheus.Registry, name string) float64 {
+	t.Helper()
+	families, err := registry.Gather()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, f := range families {
+		if f.GetName() == name {
+			return f.GetMetric()[0].GetCounter().GetValue()
+		}
+	}
+	t.Fatalf("there is no %s", name)
+	return 0
 }
 
 func TestWhatIsWrittenTwiceIsThereOnce(t *testing.T) {

@@ -28,7 +28,7 @@ type kafkaFlags struct {
 	Kafka       []string      `help:"Kafka brokers, host:port." required:"" placeholder:"HOST:PORT"`
 	Partitions  int           `help:"Partitions of each topic, fixed when the topics are made." default:"8"`
 	Replication int           `help:"Replication factor of topics that are made." default:"1"`
-	Retention   time.Duration `help:"How long Kafka keeps events and findings." default:"168h"`
+	Retention   time.Duration `help:"How long Kafka keeps events, findings and the detector's state." default:"168h"`
 }
 
 // connect returns a client, the topics being there.
@@ -177,7 +177,7 @@ func runCollector(ctx context.Context, p part, client *kafka.Client, listener ne
 	}
 	stop := serve(ctx, listener, c, p.log)
 	p.log.Info().Str("address", listener.Addr().String()).Msg("collector is up")
-	<-ctx.Done()
+	c.Tick(ctx, events)
 	stop()
 	return nil
 }
@@ -225,6 +225,11 @@ func (c *detectorCommand) Run(ctx context.Context, s streams) error {
 }
 
 func runDetector(ctx context.Context, p part, client *kafka.Client, set *rule.Set) error {
+	for _, program := range set.Programs {
+		if program.Fleet {
+			return fmt.Errorf("rule %s (%s): its key lacks the actor, and the second stage that keeps such rules is not part of this version: put actor into by", program.Rule.ID, program.Rule.File())
+		}
+	}
 	findings, err := client.NewProducer(ctx, kafka.Findings)
 	if err != nil {
 		return err
@@ -235,9 +240,19 @@ func runDetector(ctx context.Context, p part, client *kafka.Client, set *rule.Se
 		return err
 	}
 	defer annotations.Close()
+	observations, err := client.NewProducer(ctx, kafka.Observations)
+	if err != nil {
+		return err
+	}
+	defer observations.Close()
+	states, err := client.NewProducer(ctx, kafka.State)
+	if err != nil {
+		return err
+	}
+	defer states.Close()
 	p.log.Info().Int("rules", len(set.Programs)).Str("control", set.Hash).Msg("detector is up")
 	return detector.NewStage(detector.Options{
-		Kafka: client, Findings: findings, Annotations: annotations, Set: set, Log: p.log, Registry: p.registry,
+		Kafka: client, Findings: findings, Annotations: annotations, Observations: observations, States: states, Set: set, Now: time.Now, Log: p.log, Registry: p.registry,
 	}).Run(ctx)
 }
 

@@ -40,17 +40,31 @@ func (c *rulesTestCommand) Run(s streams) error {
 		return err
 	}
 	results := ruletest.Run(set)
-	failed := 0
+	tests, failed, oneSided := 0, 0, 0
 	for _, r := range results {
-		switch {
-		case r.Failure != "":
-			failed++
-			_, _ = fmt.Fprintf(s.out, "FAIL  %s  %s: %s\n      %s\n", r.Rule, event.Printable(r.Test), event.Printable(r.Failure), printableLines(r.File))
-		case c.Verbose:
-			_, _ = fmt.Fprintf(s.out, "ok    %s  %s\n", r.Rule, event.Printable(r.Test))
+		for _, t := range r.Tests {
+			tests++
+			switch {
+			case t.Failure != "":
+				failed++
+				_, _ = fmt.Fprintf(s.out, "FAIL  %s  %s: %s\n      %s\n", r.Rule, event.Printable(t.Name), event.Printable(t.Failure), printableLines(r.File))
+			case c.Verbose:
+				_, _ = fmt.Fprintf(s.out, "ok    %s  %s\n", r.Rule, event.Printable(t.Name))
+			}
+		}
+		if len(r.OneSided) > 0 {
+			oneSided++
+		}
+		for _, o := range r.OneSided {
+			if c.Verbose {
+				_, _ = fmt.Fprintf(s.out, "      %s  never %v: %s\n", r.Rule, o.Never, event.Printable(o.Leaf))
+			}
 		}
 	}
-	_, _ = fmt.Fprintf(s.out, "%d rules, %d tests, %d failed\n", len(set.Programs), len(results), failed)
+	_, _ = fmt.Fprintf(s.out, "%d rules, %d tests, %d failed\n", len(set.Programs), tests, failed)
+	if oneSided > 0 {
+		_, _ = fmt.Fprintf(s.out, "%d rules have conditions that their tests saw one way only: -v names them\n", oneSided)
+	}
 	if failed > 0 {
 		return &exitError{code: exitFailed}
 	}
@@ -71,7 +85,7 @@ func (c *rulesListCommand) Run(s streams) error {
 	if outputFor(c.Output, s.out) == "table" {
 		rows := make([][]string, len(set.Programs))
 		for i, p := range set.Programs {
-			rows[i] = []string{p.Rule.ID, string(p.Rule.Severity), string(p.Rule.Mode), event.Printable(p.Rule.Title), event.Printable(strings.Join(p.Rule.Tags, " "))}
+			rows[i] = []string{p.Rule.ID, string(p.Severity), string(p.Rule.Mode), event.Printable(p.Rule.Title), event.Printable(strings.Join(p.Rule.Tags, " "))}
 		}
 		return table(s.out, []string{"RULE", "SEVERITY", "MODE", "TITLE", "TAGS"}, rows)
 	}
@@ -85,7 +99,7 @@ func (c *rulesListCommand) Run(s streams) error {
 			Tags     []string `json:"tags"`
 			Reads    []string `json:"reads"`
 			File     string   `json:"file"`
-		}{p.Rule.ID, p.Version, string(p.Rule.Severity), string(p.Rule.Mode), p.Rule.Title, p.Rule.Tags, p.Reads, p.Rule.File()})
+		}{p.Rule.ID, p.Version, string(p.Severity), string(p.Rule.Mode), p.Rule.Title, p.Rule.Tags, p.Reads, p.Rule.File()})
 		if err != nil {
 			return fmt.Errorf("encoding rule %s: %w", p.Rule.ID, err)
 		}

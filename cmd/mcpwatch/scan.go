@@ -50,7 +50,7 @@ func (c *scanCommand) Run(s streams) error {
 		in = f
 	}
 	out := bufio.NewWriterSize(s.out, 64<<10)
-	scan := scan{command: c, engine: detector.NewEngine(set), form: outputFor(c.Output, s.out), out: out, err: s.err}
+	scan := scan{command: c, engine: detector.New(set), form: outputFor(c.Output, s.out), out: out, err: s.err}
 	read := eachRecord(in, scan.record, scan.refuse)
 	if read == nil && scan.rows == 0 {
 		read = errors.New("scanning: the file holds nothing")
@@ -71,7 +71,7 @@ func (c *scanCommand) Run(s streams) error {
 
 type scan struct {
 	command *scanCommand
-	engine  *detector.Engine
+	engine  *detector.Detector
 	parser  event.Parser
 	form    string
 	out     io.Writer

@@ -20,7 +20,7 @@ func readMessage(record []byte, limits event.Limits) (event.Event, error) {
 	wrapped := !isMessage(root)
 	if wrapped {
 		if inner := root.Get("message"); inner.Exists() {
-			body = inner.Raw()
+			body = inner.AppendCompact(nil)
 		} else if raw = root.Get("raw").Text(); raw != "" {
 			body = nil
 		}

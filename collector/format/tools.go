@@ -1,7 +1,6 @@
 package format
 
 import (
-	"fmt"
 	"slices"
 
 	"github.com/mcpwatch/mcpwatch/event"
@@ -36,13 +35,14 @@ func readTool(record []byte, limits event.Limits) (event.Event, error) {
 // are not what a model reads.
 func definition(root event.Value) []byte {
 	kept := []byte{'{'}
-	for name, value := range root.Members() {
+	for name, member := range root.Members() {
 		switch name {
 		case "name", "title", "description", "icons", "inputSchema", "outputSchema", "annotations", "execution", "_meta":
 			if len(kept) > 1 {
 				kept = append(kept, ',')
 			}
-			kept = fmt.Appendf(kept, "%q:%s", name, value.Raw()) // the names need no escape
+			kept = append(append(append(kept, '"'), name...), '"', ':')
+			kept = member.AppendCompact(kept)
 		}
 	}
 	return append(kept, '}')

@@ -25,38 +25,40 @@ func (d *Definition) Name() string { return d.name }
 func (d *Definition) Digest() string { return hex.EncodeToString(d.digest[:8]) }
 
 func newDefinition(kind, name string, value event.Value) Definition {
-	text := value.AppendTo(append([]byte(kind), 0))
-	sum := sha256.Sum256(text)
-	return Definition{kind: kind, name: name, value: value, digest: [16]byte(sum[:])}
+	h := sha256.New()
+	h.Write([]byte(kind))
+	h.Write([]byte{0})
+	h.Write(value.AppendCompact(nil))
+	return Definition{kind: kind, name: name, value: value, digest: [16]byte(h.Sum(nil))}
 }
 
-// verdicts remembers which programs a definition matched, for the last definitions seen.
+// verdicts remembers which conditions a definition met, for the last definitions seen.
 type verdicts struct {
-	matched map[[16]byte][]int
-	ring    [][16]byte
-	next    int
+	met  map[[16]byte][]*condition
+	ring [][16]byte
+	next int
 }
 
 // maxVerdicts is how many definitions a view remembers.
 const maxVerdicts = 4096
 
-func (c *verdicts) get(digest [16]byte) (matched []int, known bool) {
-	matched, known = c.matched[digest]
-	return matched, known
+func (c *verdicts) get(digest [16]byte) (met []*condition, known bool) {
+	met, known = c.met[digest]
+	return met, known
 }
 
-func (c *verdicts) put(digest [16]byte, matched []int) {
-	if c.matched == nil {
-		c.matched = make(map[[16]byte][]int)
+func (c *verdicts) put(digest [16]byte, met []*condition) {
+	if c.met == nil {
+		c.met = make(map[[16]byte][]*condition)
 	}
 	if len(c.ring) < maxVerdicts {
 		c.ring = append(c.ring, digest)
 	} else {
-		delete(c.matched, c.ring[c.next])
+		delete(c.met, c.ring[c.next])
 		c.ring[c.next] = digest
 		c.next = (c.next + 1) % maxVerdicts
 	}
-	c.matched[digest] = matched
+	c.met[digest] = met
 }
 
 // description is what the model reads of a definition beside its name.
@@ -67,9 +69,11 @@ func (d *Definition) description() string {
 	return d.value.Get("description").Text()
 }
 
-// maxDefinitions bounds the tools, prompts, resources and templates of one message that are
-// judged: some 0.1 ms each.
-const maxDefinitions = 2048
+// Bounds of what is judged of one message.
+const (
+	maxDefinitions      = 2048
+	maxDefinitionsBytes = 512 << 10 // of their JSON
+)
 
 // definitionLists are the members of a result that define, with what names each definition.
 var definitionLists = [...]struct{ member, kind, name string }{
@@ -79,40 +83,40 @@ var definitionLists = [...]struct{ member, kind, name string }{
 	{"resourceTemplates", "template", "uriTemplate"},
 }
 
-// definitions lists what of the message is judged: the first maxDefinitions in the order of
-// the lists, and the instructions.
+// definitions lists what of the message is judged, in the order of the lists and then the
+// instructions, and counts what is left out, being too many or too long.
 func (v *View) definitions() []Definition {
+	v.unjudged = 0
+	result := v.message.Result
+	if result.Kind() != event.Object {
+		return nil
+	}
 	var found []Definition
+	bytes := 0
 	for _, list := range definitionLists {
-		for _, d := range objects(v.message.Result.Get(list.member)) {
-			if len(found) == maxDefinitions {
-				break
+		defined := result.Get(list.member)
+		if defined.Kind() != event.Array {
+			continue
+		}
+		for d := range defined.Items() {
+			if d.Kind() != event.Object {
+				continue
+			}
+			if bytes += len(d.Raw()); len(found) >= maxDefinitions || bytes > maxDefinitionsBytes {
+				v.unjudged++
+				continue
 			}
 			found = append(found, newDefinition(list.kind, d.Get(list.name).Text(), d))
 		}
 	}
-	if instructions := v.message.Result.Get("instructions"); instructions.Text() != "" {
-		found = append(found, newDefinition("instructions", "instructions", instructions))
+	if instructions := result.Get("instructions"); instructions.Text() != "" {
+		found = append(found, newDefinition("instructions", "instructions", instructions)) // always judged
 	}
 	return found
 }
 
-// Unjudged is how many definitions of the shown message are left out, being too many.
-func (v *View) Unjudged() int {
-	n := 0
-	for _, list := range definitionLists {
-		n += len(objects(v.message.Result.Get(list.member)))
-	}
-	return max(n-maxDefinitions, 0)
-}
+// DefinitionsNotJudged marks an event that defines more than is judged.
+const DefinitionsNotJudged = "definitions_not_judged"
 
-// objects are the objects in an array.
-func objects(list event.Value) []event.Value {
-	var found []event.Value
-	for item := range list.Items() {
-		if item.Kind() == event.Object {
-			found = append(found, item)
-		}
-	}
-	return found
-}
+// Unjudged is how many definitions of the shown event the last Match left out.
+func (v *View) Unjudged() int { return v.unjudged }

@@ -2,10 +2,12 @@ package rule
 
 import (
 	"slices"
+	"strings"
 
 	"github.com/google/cel-go/cel"
 	"github.com/google/cel-go/common/types"
 	"github.com/google/cel-go/common/types/ref"
+	"github.com/google/cel-go/common/types/traits"
 
 	"github.com/mcpwatch/mcpwatch/content"
 )
@@ -13,33 +15,60 @@ import (
 // Function is a function that expressions call, beside CEL's own and its strings extension.
 type Function struct {
 	Name   string
+	Params []*cel.Type
 	Result *cel.Type
 	Doc    string
-	call   func(string) ref.Val
+
+	// One of the two is the function.
+	ofText func(string) ref.Val
+	call   func(args ...ref.Val) ref.Val
 }
 
-// Functions lists what expressions can call. Each takes one string.
+// Functions lists what expressions can call.
 func Functions() []Function {
-	list := func(values []string) ref.Val { return types.NewStringList(types.DefaultTypeAdapter, values) }
 	return []Function{
-		{"normalize", cel.StringType, "NFKC, lower case, hidden characters removed, white space folded.", func(s string) ref.Val {
-			return types.String(content.Normalize(s))
-		}},
-		{"unescape", cel.StringType, "Percent, backslash and HTML escapes undone.", func(s string) ref.Val {
-			return types.String(content.Unescape(s))
-		}},
-		{"hidden", cel.ListType(cel.StringType), "The kinds of hidden characters in the text.", func(s string) ref.Val {
-			return list(content.Hidden(s))
-		}},
-		{"secrets", cel.ListType(cel.StringType), "The kinds of secrets in the text.", func(s string) ref.Val {
-			return list(secretKinds(s))
-		}},
-		{"hosts", cel.ListType(cel.StringType), "The hosts of the URLs in the text, lower case.", func(s string) ref.Val {
-			return list(content.Hosts(s))
-		}},
-		{"internal", cel.BoolType, "The host is loopback, private, link-local or a cloud's metadata service.", func(s string) ref.Val {
-			return types.Bool(content.Internal(s))
-		}},
+		textOf("normalize", "NFKC, lower case, hidden characters removed, white space folded.", content.Normalize),
+		textOf("unescape", "Percent, backslash and HTML escapes undone.", content.Unescape),
+		textOf("reveal", "The text unescaped, then what is base64, hex or URL-encoded in it, decoded one level deep, one a line.", content.Reveal),
+		listOfText("decoded", "What is base64, hex or URL-encoded in the text, decoded one level deep.", content.Decoded),
+		listOfText("hidden", "The kinds of hidden characters in the text.", content.Hidden),
+		listOfText("secrets", "The kinds of secrets in the text.", secretKinds),
+		listOfText("hosts", "The hosts of the URLs in the text, lower case.", content.Hosts),
+		textOf("domain", "The registrable domain of a host (public suffix list), or the host where it has none.", content.Domain),
+		listOfText("addresses", "The IP addresses in the text.", content.Addresses),
+		textOf("address", "The IP address that a host is, however it is written (decimal, octal, hexadecimal, short), else the empty string.", content.Address),
+		boolOfText("internal", "The host is loopback, private, link-local or a cloud's metadata service.", content.Internal),
+		listOfText("paths", "The file paths in the text, cleaned.", content.Paths),
+		boolOfText("traverses", "A path in the text climbs out of its folder.", content.Traverses),
+		{
+			Name: "entropy", Params: []*cel.Type{cel.StringType}, Result: cel.DoubleType, Doc: "Shannon entropy, bits a byte: 0 to 8.",
+			ofText: func(s string) ref.Val { return types.Double(content.Entropy(s)) },
+		},
+		{
+			Name: "listed", Params: []*cel.Type{cel.StringType, cel.ListType(cel.StringType)}, Result: cel.BoolType,
+			Doc: "The host, or a domain above it, is in the list.", call: listed,
+		},
+	}
+}
+
+func textOf(name, doc string, of func(string) string) Function {
+	return Function{
+		Name: name, Params: []*cel.Type{cel.StringType}, Result: cel.StringType, Doc: doc,
+		ofText: func(s string) ref.Val { return types.String(of(s)) },
+	}
+}
+
+func listOfText(name, doc string, of func(string) []string) Function {
+	return Function{
+		Name: name, Params: []*cel.Type{cel.StringType}, Result: cel.ListType(cel.StringType), Doc: doc,
+		ofText: func(s string) ref.Val { return types.NewStringList(types.DefaultTypeAdapter, of(s)) },
+	}
+}
+
+func boolOfText(name, doc string, of func(string) bool) Function {
+	return Function{
+		Name: name, Params: []*cel.Type{cel.StringType}, Result: cel.BoolType, Doc: doc,
+		ofText: func(s string) ref.Val { return types.Bool(of(s)) },
 	}
 }
 
@@ -52,13 +81,32 @@ func secretKinds(s string) []string {
 	return slices.Compact(kinds)
 }
 
-func (f Function) option() cel.EnvOption {
-	return cel.Function(f.Name, cel.Overload(f.Name+"_string", []*cel.Type{cel.StringType}, f.Result,
-		cel.UnaryBinding(func(arg ref.Val) ref.Val {
+// listed looks for a host and the domains above it in a list.
+func listed(args ...ref.Val) ref.Val {
+	host, ok := args[0].(types.String)
+	list, isList := args[1].(traits.Container)
+	if !ok || !isList {
+		return types.MaybeNoSuchOverloadErr(args[0])
+	}
+	for name := strings.TrimSuffix(strings.ToLower(string(host)), "."); name != ""; {
+		if list.Contains(types.String(name)) == types.True {
+			return types.True
+		}
+		_, name, _ = strings.Cut(name, ".")
+	}
+	return types.False
+}
+
+func (f *Function) option() cel.EnvOption {
+	binding := cel.FunctionBinding(f.call)
+	if f.ofText != nil {
+		binding = cel.UnaryBinding(func(arg ref.Val) ref.Val {
 			s, ok := arg.(types.String)
 			if !ok {
 				return types.MaybeNoSuchOverloadErr(arg)
 			}
-			return f.call(string(s))
-		})))
+			return f.ofText(string(s))
+		})
+	}
+	return cel.Function(f.Name, cel.Overload(f.Name+"_string", f.Params, f.Result, binding))
 }

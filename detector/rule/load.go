@@ -14,69 +14,92 @@ type Folder struct {
 	Files fs.FS
 }
 
-// Load reads and compiles the rules and lists of all folders together, all or nothing. A
-// file under a folder named "lists" holds a list; every other *.yaml holds a rule. A
-// folder without a rule or list is an error, since it was named for a reason. The error
-// joins every problem found: what can be read is compiled though other files cannot be.
+// Load reads and compiles the files of all folders together, all or nothing. A YAML file under a
+// folder named "lists" holds a list, a .txt or .csv file there indicators; one under
+// "exceptions" holds an exception; every other *.yaml holds a rule. A folder without any is an
+// error, since it was named for a reason. The error joins every problem found: what can be read
+// is compiled though other files cannot be.
 func Load(folders ...Folder) (*Set, error) {
-	var rules []*Rule
-	var lists []*List
-	var problems []error
+	var all files
 	for _, folder := range folders {
-		r, l, err := read(folder)
-		rules, lists = append(rules, r...), append(lists, l...)
-		if err != nil {
-			problems = append(problems, err)
-		}
+		all.read(folder)
 	}
-	set, err := Compile(rules, lists)
-	if err := errors.Join(append(problems, err)...); err != nil {
+	set, err := Compile(all.rules, all.lists, all.exceptions)
+	if err := errors.Join(append(all.problems, err)...); err != nil {
 		return nil, err
 	}
 	return set, nil
 }
 
-func read(folder Folder) (rules []*Rule, lists []*List, err error) {
-	var problems []error
-	walkErr := fs.WalkDir(folder.Files, ".", func(name string, entry fs.DirEntry, err error) error {
+// files is what folders hold, and what is wrong with them.
+type files struct {
+	rules      []*Rule
+	lists      []*List
+	exceptions []*Exception
+	problems   []error
+}
+
+func (f *files) count() int { return len(f.rules) + len(f.lists) + len(f.exceptions) + len(f.problems) }
+
+func (f *files) read(folder Folder) {
+	before := f.count()
+	err := fs.WalkDir(folder.Files, ".", func(name string, entry fs.DirEntry, err error) error {
 		if err != nil {
 			return fmt.Errorf("reading %s: %w", path.Join(folder.Name, name), err)
 		}
-		if entry.IsDir() || !isYAML(name) {
+		if entry.IsDir() || !isOurs(name) {
 			return nil
 		}
 		data, err := fs.ReadFile(folder.Files, name)
 		if err != nil {
 			return fmt.Errorf("reading %s: %w", path.Join(folder.Name, name), err)
 		}
-		file := path.Join(folder.Name, name)
-		if path.Base(path.Dir(name)) == "lists" {
-			l, err := ParseList(file, data)
-			if err != nil {
-				problems = append(problems, err)
-				return nil
-			}
-			lists = append(lists, l)
-			return nil
-		}
-		r, err := Parse(file, data)
-		if err != nil {
-			problems = append(problems, err)
-		}
-		if r != nil {
-			rules = append(rules, r)
-		}
+		f.parse(path.Join(folder.Name, name), data)
 		return nil
 	})
-	if walkErr != nil {
-		problems = append(problems, walkErr)
+	if err != nil {
+		f.problems = append(f.problems, err)
 	}
-	if len(rules) == 0 && len(lists) == 0 && len(problems) == 0 {
-		problems = append(problems, &Error{File: folder.Name, Reason: "no rule file (*.yaml) in it"})
+	if f.count() == before {
+		f.problems = append(f.problems, &Error{File: folder.Name, Reason: "no rule file (*.yaml) in it"})
 	}
-	return rules, lists, errors.Join(problems...)
+}
+
+// parse reads one file by where it lies.
+func (f *files) parse(file string, data []byte) {
+	within, base := path.Base(path.Dir(file)), path.Base(file)
+	switch {
+	case within == "lists" && !isYAML(file):
+		l, err := ParseIndicators(file, strings.TrimSuffix(base, path.Ext(base)), data)
+		add(f, &f.lists, l, err)
+	case within == "lists":
+		l, err := ParseList(file, data)
+		add(f, &f.lists, l, err)
+	case within == "exceptions":
+		x, err := ParseException(file, data)
+		add(f, &f.exceptions, x, err)
+	default:
+		r, err := Parse(file, data)
+		add(f, &f.rules, r, err)
+	}
+}
+
+// add keeps what could be read, beside what is wrong with it.
+func add[T any](f *files, to *[]*T, read *T, err error) {
+	if read != nil {
+		*to = append(*to, read)
+	}
+	if err != nil {
+		f.problems = append(f.problems, err)
+	}
 }
 
 func isYAML(name string) bool {
 	return strings.HasSuffix(name, ".yaml") || strings.HasSuffix(name, ".yml")
+}
+
+// isOurs reports whether a file is read at all.
+func isOurs(name string) bool {
+	indicators := strings.HasSuffix(name, ".txt") || strings.HasSuffix(name, ".csv")
+	return isYAML(name) || indicators && path.Base(path.Dir(name)) == "lists"
 }

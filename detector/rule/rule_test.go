@@ -194,9 +194,9 @@ func matches(t *testing.T, s *rule.Set, e *event.Event) []string {
 		t.Fatal(err)
 	}
 	view := s.NewView()
-	view.Reset(e, m)
+	view.Reset(e, &m)
 	var found []string
-	s.Match(view, func(_ *rule.Program, d *rule.Definition) {
+	s.Match(view, func(_ *rule.Program, _ uint32, d *rule.Definition) {
 		if d == nil {
 			found = append(found, "")
 		} else {
@@ -316,7 +316,7 @@ func FuzzParseRule(f *testing.F) {
 	f.Add([]byte("id: x\nmatch: |\n  a\n  b\ntests:\n  - events: [{}]\n"))
 	f.Fuzz(func(_ *testing.T, data []byte) {
 		if r, err := rule.Parse("f.yaml", data); err == nil {
-			_, _ = rule.Compile([]*rule.Rule{r}, nil)
+			_, _ = rule.Compile([]*rule.Rule{r}, nil, nil)
 		}
 	})
 }

@@ -1,7 +1,8 @@
 package rule
 
 import (
-	"strings"
+	"unicode/utf8"
+	"unsafe"
 
 	"github.com/google/cel-go/common/types"
 	"github.com/google/cel-go/common/types/ref"
@@ -10,31 +11,56 @@ import (
 	"github.com/mcpwatch/mcpwatch/event"
 )
 
-// View is one event as expressions see it. Each value is computed on first use and once.
-// It belongs to one goroutine and is reused from event to event.
+// View is one event as expressions see it. Each value is computed on first use and once. It
+// belongs to one goroutine and is reused from event to event; texts that it gives are good
+// until its next Reset.
 type View struct {
 	schema *schema
 
 	event      *event.Event
-	message    event.Message
+	message    *event.Message
 	definition *Definition
 	has        part
-	verdicts   verdicts
 
 	// arguments of a paired request are parsed apart from the message.
 	argumentsParser event.Parser
 	argumentsValue  event.Value
 	argumentsRead   bool
 
+	// A slot is a field's value; it is good where it was filled in this round.
 	slots []slot
+	round uint32
+	// buffer holds the texts of the event, and behind definitionBuffer those of the definition.
+	buffer           []byte
+	definitionBuffer int
+	uninspected      int64
+
+	scratch  scratch
+	verdicts verdicts
+	memo     memo
+
+	// budget is what is left of eventBudget; unjudgedRules are the conditions that it cut.
+	budget        int64
+	unjudgedRules int
+	unjudged      int // definitions
 	// absent counts the reads of values that the event does not have.
 	absent uint64
 }
 
 type slot struct {
-	value  any // ref.Val, or absentValue
-	filled bool
+	value   any // ref.Val, or absentValue
+	text    string
+	valueIn uint32 // the round in which value was computed
+	textIn  uint32
 }
+
+// Texts longer than both together are read at their head and their tail.
+const (
+	maxHead = 48 << 10
+	maxTail = 16 << 10
+	// maxBuffer is the most memory that a view keeps from event to event for texts.
+	maxBuffer = 1 << 20
+)
 
 // absentValue is what a variable resolves to where the event has no such value. CEL treats
 // an error as "not true", and lets the other side of || decide.
@@ -43,17 +69,36 @@ func absentValue() *types.Err {
 }
 
 // Reset makes the view show another event. The message was parsed from the event's.
-func (v *View) Reset(e *event.Event, m event.Message) {
+func (v *View) Reset(e *event.Event, m *event.Message) {
 	v.event, v.message, v.definition = e, m, nil
 	v.argumentsValue, v.argumentsRead = event.Value{}, false
 	v.has = v.partsOf()
-	clear(v.slots)
+	v.round++
+	if v.round == 0 { // it wrapped: what looks filled is four milliards of events old
+		clear(v.slots)
+		v.round = 1
+	}
+	if v.buffer, v.definitionBuffer = v.buffer[:0], 0; cap(v.buffer) > maxBuffer {
+		v.buffer = nil
+	}
+	v.memo.reset()
+	v.uninspected, v.unjudgedRules = 0, 0
+	if len(e.Message)+len(e.Raw) > maxHead+maxTail {
+		v.text("event.text") // says how much of it no rule sees
+	}
 }
+
+// Uninspected is how many bytes in the middle of the shown event's text no rule sees.
+func (v *View) Uninspected() int64 { return v.uninspected }
 
 // Absent is how many reads of the view found no value so far.
 func (v *View) Absent() uint64 { return v.absent }
 
 func (v *View) setDefinition(d *Definition) {
+	if v.definition == nil {
+		v.definitionBuffer = len(v.buffer)
+	}
+	v.buffer = v.buffer[:v.definitionBuffer]
 	v.definition = d
 	v.has &^= partDefinition
 	if d != nil {
@@ -62,38 +107,66 @@ func (v *View) setDefinition(d *Definition) {
 	for _, i := range v.schema.definitionSlots {
 		v.slots[i] = slot{}
 	}
+	v.memo.reset()
 }
 
 // ResolveName implements CEL's activation.
 func (v *View) ResolveName(name string) (any, bool) {
 	i, known := v.schema.index[name]
-	if !known {
-		return nil, false
+	switch {
+	case known:
+		return v.resolve(i), true
+	case name == memoName:
+		return &v.memo, true
 	}
+	return nil, false
+}
+
+// resolve is a field's CEL value, or absentValue.
+func (v *View) resolve(i int) any {
 	s := &v.slots[i]
-	if !s.filled {
-		s.value, s.filled = v.schema.absent, true
+	if s.valueIn != v.round {
+		s.value, s.valueIn = v.schema.absent, v.round
 		if f := &v.schema.fields[i]; f.needs&^v.has == 0 {
-			if value := f.read(v); value != nil {
-				s.value = value
+			switch {
+			case f.text != nil:
+				s.value = types.String(v.textOf(i))
+			case f.number != nil:
+				s.value = types.Int(f.number(v))
+			default:
+				if value := f.value(v); value != nil {
+					s.value = value
+				}
 			}
 		}
 	}
 	if s.value == any(v.schema.absent) {
 		v.absent++
 	}
-	return s.value, true
+	return s.value
 }
+
+// textOf is a text field's text, "" where the event does not have it.
+func (v *View) textOf(i int) string {
+	f := &v.schema.fields[i]
+	if f.needs&^v.has != 0 {
+		return ""
+	}
+	if !f.large {
+		return f.text(v)
+	}
+	s := &v.slots[i]
+	if s.textIn != v.round {
+		s.text, s.textIn = f.text(v), v.round
+	}
+	return s.text
+}
+
+// text is the text of a field by its name.
+func (v *View) text(name string) string { return v.textOf(v.schema.index[name]) }
 
 // Parent implements CEL's activation.
 func (v *View) Parent() interpreter.Activation { return nil }
-
-// string is the value of a text field, computed once.
-func (v *View) string(name string) string {
-	value, _ := v.ResolveName(name)
-	s, _ := value.(types.String)
-	return string(s)
-}
 
 // Method is the method of the shown message; of an answer, that of its request.
 func (v *View) Method() string {
@@ -140,49 +213,71 @@ func (v *View) arguments() event.Value {
 	return v.argumentsValue
 }
 
-func (v *View) argumentsText() string { return stringsOf(v.arguments(), false) }
-
-func (v *View) text() string {
-	var b strings.Builder
+// eventText is every string of the message, and what was sent in place of one.
+func (v *View) eventText() string {
+	begin := len(v.buffer)
 	if v.message.Kind == event.KindUnknown {
-		appendStrings(&b, v.message.Root, false)
+		v.appendStrings(v.message.Root, false)
 	}
-	for _, part := range []event.Value{v.message.Params, v.message.Result, v.message.ErrorData} {
-		appendStrings(&b, part, false)
+	v.appendStrings(v.message.Params, false)
+	v.appendStrings(v.message.Result, false)
+	v.appendStrings(v.message.ErrorData, false)
+	for _, text := range []string{v.message.ErrorText, v.event.Raw} {
+		if text != "" {
+			v.buffer = append(append(v.buffer, text...), '\n')
+		}
 	}
-	if v.message.ErrorText != "" {
-		b.WriteString(v.message.ErrorText)
-		b.WriteByte('\n')
-	}
-	b.WriteString(v.event.Raw)
-	return strings.TrimSuffix(b.String(), "\n")
+	text, cut := v.textFrom(begin)
+	v.uninspected = int64(cut)
+	return text
 }
 
-// stringsOf is every string in a value, one a line, in order; names of members too, if wanted.
-func stringsOf(v event.Value, names bool) string {
-	var b strings.Builder
-	appendStrings(&b, v, names)
-	return strings.TrimSuffix(b.String(), "\n")
+// strings is every string in a value, one a line, in order; names of members too, if wanted.
+func (v *View) strings(value event.Value, names bool) string {
+	begin := len(v.buffer)
+	v.appendStrings(value, names)
+	text, _ := v.textFrom(begin)
+	return text
 }
 
-func appendStrings(b *strings.Builder, v event.Value, names bool) {
-	switch v.Kind() {
+// textFrom is the text in the buffer from a place on, without its last line break: head and
+// tail where it is long, and how many bytes between them were cut out.
+func (v *View) textFrom(begin int) (text string, cut int) {
+	built := v.buffer[begin:]
+	if n := len(built); n > 0 {
+		built = built[:n-1]
+	}
+	if len(built) > maxHead+maxTail {
+		head, tail := maxHead, len(built)-maxTail
+		for head > 0 && !utf8.RuneStart(built[head]) {
+			head--
+		}
+		for tail < len(built) && !utf8.RuneStart(built[tail]) {
+			tail++
+		}
+		cut = tail - head
+		built = append(append(built[:head], '\n'), built[tail:]...)
+	}
+	v.buffer = v.buffer[:begin+len(built)]
+	return unsafe.String(unsafe.SliceData(built), len(built)), cut //nolint:gosec // written once an event, read until the next
+}
+
+func (v *View) appendStrings(value event.Value, names bool) {
+	switch value.Kind() {
 	case event.String:
-		b.WriteString(v.Text())
-		b.WriteByte('\n')
+		v.buffer = append(append(v.buffer, value.Text()...), '\n')
 	case event.Array:
-		for item := range v.Items() {
-			appendStrings(b, item, names)
+		for item := range value.Items() {
+			v.appendStrings(item, names)
 		}
 	case event.Object:
-		for name, member := range v.Members() {
+		for name, member := range value.Members() {
 			if names {
-				b.WriteString(name)
-				b.WriteByte('\n')
+				v.buffer = append(append(v.buffer, name...), '\n')
 			}
-			appendStrings(b, member, names)
+			v.appendStrings(member, names)
 		}
-	default:
+	case event.Absent, event.Null, event.Bool, event.Number:
 	}
 }
 
@@ -214,14 +309,14 @@ func native(v event.Value) any {
 		}
 		return list
 	case event.Object:
-		members := make(map[string]any)
+		members := make(map[string]any, v.Len())
 		for name, member := range v.Members() {
 			members[name] = native(member)
 		}
 		return members
-	default:
-		return types.NullValue
+	case event.Absent, event.Null:
 	}
+	return types.NullValue
 }
 
 // stringSet is a list whose membership test is one look-up.

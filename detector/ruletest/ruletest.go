@@ -3,58 +3,99 @@ package ruletest
 
 import (
 	"fmt"
-	"time"
-
-	"github.com/go-json-experiment/json"
+	"slices"
 
 	"github.com/mcpwatch/mcpwatch/detector"
 	"github.com/mcpwatch/mcpwatch/detector/rule"
-	"github.com/mcpwatch/mcpwatch/event"
 	"github.com/mcpwatch/mcpwatch/finding"
 )
 
-// Result is the outcome of one test of one rule. Failure is "" where it passed.
+// Result is what the tests of one rule gave.
 type Result struct {
-	Rule, File, Test string
-	Failure          string
+	Rule, File string
+	Tests      []TestResult
+	// OneSided are the parts of the rule's conditions that the tests saw true only or false only.
+	OneSided []OneSided
+}
+
+// TestResult is the outcome of one test. Failure is "" where it passed.
+type TestResult struct {
+	Name    string
+	Failure string
+}
+
+// OneSided is a part of a condition that the tests never saw otherwise.
+type OneSided struct {
+	Leaf  string
+	Never bool // it was never this
+}
+
+// Failed is how many of the rule's tests failed.
+func (r *Result) Failed() int {
+	n := 0
+	for _, t := range r.Tests {
+		if t.Failure != "" {
+			n++
+		}
+	}
+	return n
 }
 
 // Run runs every test of every rule of the set. Only the findings of the rule under test
 // count. A rule without a test that wants a finding, or without one that wants none, fails.
 func Run(set *rule.Set) []Result {
-	var results []Result
+	results := make([]Result, 0, len(set.Programs))
 	for _, p := range set.Programs {
-		positive, negative := false, false
-		for _, t := range p.Rule.Tests {
-			positive = positive || len(t.Want) > 0
-			negative = negative || len(t.Want) == 0
-			failure := ""
-			if err := run(set, p, t); err != nil {
-				failure = err.Error()
-			}
-			results = append(results, Result{Rule: p.Rule.ID, File: p.Rule.File(), Test: t.Name, Failure: failure})
-		}
-		if !positive || !negative {
-			results = append(results, Result{
-				Rule: p.Rule.ID, File: p.Rule.File(), Test: "has a positive and a near miss",
-				Failure: "a rule needs at least one test that wants a finding and one that wants none",
-			})
-		}
+		results = append(results, runRule(set, p))
 	}
 	return results
 }
 
-func run(set *rule.Set, p *rule.Program, t rule.Test) error {
-	events, err := Events(t)
+func runRule(set *rule.Set, p *rule.Program) Result {
+	result := Result{Rule: p.Rule.ID, File: p.Rule.File()}
+	positive, negative := false, false
+	seen := coverage{}
+	for _, t := range p.Rule.Tests {
+		positive = positive || len(t.Want) > 0
+		negative = negative || len(t.Want) == 0
+		one := TestResult{Name: t.Name}
+		if err := run(set, p, t, &seen); err != nil {
+			one.Failure = err.Error()
+		}
+		result.Tests = append(result.Tests, one)
+	}
+	if !positive || !negative {
+		result.Tests = append(result.Tests, TestResult{
+			Name:    "has a positive and a near miss",
+			Failure: "a rule needs at least one test that wants a finding and one that wants none",
+		})
+	}
+	result.OneSided = seen.oneSided()
+	return result
+}
+
+func run(set *rule.Set, p *rule.Program, t rule.Test, seen *coverage) error {
+	steps, err := Steps(t)
 	if err != nil {
 		return err
 	}
-	engine := detector.NewEngine(set)
+	d := detector.New(set)
 	var found []finding.Finding
 	place := map[string]int{}
-	for i := range events {
-		place[events[i].ID] = i
-		for _, f := range engine.Process(int64(i), &events[i]) {
+	for i := range steps {
+		var now []finding.Finding
+		if e := steps[i].Event; e != nil {
+			place[e.ID] = steps[i].Place
+			now = d.Process(int64(i), e)
+			explanations, err := d.Engine.Explain(p)
+			if err != nil {
+				return err
+			}
+			seen.add(explanations)
+		} else {
+			now = d.Tick(steps[i].Tick)
+		}
+		for _, f := range now {
 			if f.Rule == p.Rule.ID {
 				found = append(found, f)
 			}
@@ -64,61 +105,70 @@ func run(set *rule.Set, p *rule.Program, t rule.Test) error {
 		return fmt.Errorf("%d findings, want %d", len(found), len(t.Want))
 	}
 	for i, want := range t.Want {
-		got := found[i]
-		switch {
-		case want.Severity != "" && got.Severity != want.Severity:
-			return fmt.Errorf("finding %d has severity %s, want %s", i, got.Severity, want.Severity)
-		case want.Name != "" && got.Name != want.Name:
-			return fmt.Errorf("finding %d is on %q, want %q", i, got.Name, want.Name)
-		case want.Event != nil && place[got.Events[0]] != *want.Event:
-			return fmt.Errorf("finding %d is on event %d, want %d", i, place[got.Events[0]], *want.Event)
+		if err := compare(i, &found[i], want, place); err != nil {
+			return err
 		}
 	}
 	return nil
 }
 
-// epoch is when tests happen; event n of a test happens n seconds later.
-var epoch = time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
-
-// Events gives a test's events as the detector would get them: what a test leaves out is
-// filled in (ids e0, e1, …, one session, one agent), and children are lifted.
-func Events(t rule.Test) ([]event.Event, error) {
-	var parser event.Parser
-	var events []event.Event
-	for i, written := range t.Events {
-		data, err := json.Marshal(written, json.Deterministic(true))
-		if err != nil {
-			return nil, fmt.Errorf("event %d: %w", i, err)
-		}
-		e, err := event.Decode(data, event.DefaultLimits())
-		if err != nil {
-			return nil, fmt.Errorf("event %d: %w", i, err)
-		}
-		complete(&e, i, &parser)
-		events = append(events, parser.Take(event.Shipment{
-			Event: e, Origin: event.Origin{Tenant: "test", Source: "test"}, Received: e.Time, Raw: data, Ordinal: i,
-		})...)
+func compare(i int, got *finding.Finding, want rule.Want, place map[string]int) error {
+	last := ""
+	if n := len(got.Events); n > 0 {
+		last = got.Events[n-1]
 	}
-	return events, nil
+	switch {
+	case want.Severity != "" && got.Severity != want.Severity:
+		return fmt.Errorf("finding %d has severity %s, want %s", i, got.Severity, want.Severity)
+	case want.Name != "" && got.Name != want.Name:
+		return fmt.Errorf("finding %d is on %q, want %q", i, got.Name, want.Name)
+	case want.Title != "" && got.Title != want.Title:
+		return fmt.Errorf("finding %d has the title %q, want %q", i, got.Title, want.Title)
+	case want.Event != nil && (last == "" || place[last] != *want.Event):
+		return fmt.Errorf("finding %d is concluded by event %d, want %d", i, place[last], *want.Event)
+	case want.Events != nil && len(got.Events) != *want.Events:
+		return fmt.Errorf("finding %d names %d events, want %d", i, len(got.Events), *want.Events)
+	case want.Suppressed != nil && int(got.Suppressed) != *want.Suppressed:
+		return fmt.Errorf("finding %d stands for %d more, want %d", i, got.Suppressed, *want.Suppressed)
+	}
+	return nil
 }
 
-func complete(e *event.Event, i int, parser *event.Parser) {
-	if e.ID == "" {
-		e.ID = fmt.Sprintf("e%d", i)
-	}
-	if e.Time.IsZero() {
-		e.Time = epoch.Add(time.Duration(i) * time.Second)
-	}
-	if e.Session == "" {
-		e.Session = "test"
-	}
-	if e.Agent.ID == "" {
-		e.Agent.ID = "test-agent"
-	}
-	if e.Direction == "" {
-		e.Direction = event.ToServer
-		if m, err := parser.Parse(e.Message); err == nil && (m.Kind == event.KindResponse || m.Kind == event.KindError) {
-			e.Direction = event.ToClient
+// coverage is which way each part of a rule's conditions was seen, in the order of the text.
+type coverage struct {
+	order []string
+	saw   map[string]*[2]bool // false, true
+}
+
+func (c *coverage) add(explanations []rule.Explanation) {
+	for _, x := range explanations {
+		for _, l := range x.Leaves {
+			if c.saw == nil {
+				c.saw = map[string]*[2]bool{}
+			}
+			s := c.saw[l.Text]
+			if s == nil {
+				s = &[2]bool{}
+				c.saw[l.Text] = s
+				c.order = append(c.order, l.Text)
+			}
+			if l.True {
+				s[1] = true
+			} else {
+				s[0] = true
+			}
 		}
 	}
+}
+
+func (c *coverage) oneSided() []OneSided {
+	var all []OneSided
+	for _, text := range c.order {
+		for i, saw := range c.saw[text] {
+			if !saw && !slices.Contains([]string{"true", "false"}, text) {
+				all = append(all, OneSided{text, i == 1})
+			}
+		}
+	}
+	return all
 }

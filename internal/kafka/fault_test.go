@@ -41,7 +41,9 @@ func member(t *testing.T, client *kafka.Client, g kafka.Group) (stop func()) {
 
 type handlerFunc func([]kafka.Record) error
 
-func (f handlerFunc) Handle(_ context.Context, records []kafka.Record) error { return f(records) }
+func (f handlerFunc) Handle(_ context.Context, records []kafka.Record) (kafka.Commit, error) {
+	return kafka.All(records), f(records)
+}
 
 // ledger counts what was handled, and says when all of a set is there.
 type ledger struct {

@@ -7,9 +7,12 @@
 //     Records of one key keep the order in which one caller wrote them. A retry may write a
 //     record twice: kafka-go has no idempotent producer, so every reader recognises what it
 //     has already seen by id.
-//   - Consume gives each assigned partition to one Handler and commits an offset only after
-//     the Handler has returned nil for it. A Handler's error is retried, with backoff, until
-//     it succeeds or the partition is taken away.
+//   - Consume gives each assigned partition to one Handler and commits what the Handler says
+//     is done: an offset, and a text that is kept with it. A Handler's error is retried, with
+//     backoff, until it succeeds or the partition is taken away.
+//   - A commit that was accepted is what every later claim of its partition begins with. A
+//     former owner that was paused cannot change it: brokers take a commit only from a member
+//     of the present generation, and from all members until the last has joined the next.
 package kafka
 
 import (
@@ -89,6 +92,8 @@ type Topic struct {
 	Replication int
 	// Retention is how long records are kept; 0 leaves it to the broker.
 	Retention time.Duration
+	// Compact keeps the newest record of each key; with a Retention, no longer than that.
+	Compact bool
 	// MaxBytes is the largest batch the topic takes; 0 leaves it to the broker.
 	MaxBytes int
 }
@@ -182,6 +187,10 @@ func (c *Client) Ready(ctx context.Context, topic string) error {
 	return err
 }
 
+// compactedSegment is the size of a compacted topic's segments: brokers never compact the
+// newest one, and their default of 1 GiB would be read at each takeover.
+const compactedSegment = 64 << 20
+
 func (t Topic) config() kafkago.TopicConfig {
 	config := kafkago.TopicConfig{Topic: t.Name, NumPartitions: t.Partitions, ReplicationFactor: max(t.Replication, 1)}
 	set := func(name, value string) {
@@ -190,6 +199,16 @@ func (t Topic) config() kafkago.TopicConfig {
 	set("min.insync.replicas", fmt.Sprint(max(t.Replication-1, 1)))
 	if t.Retention > 0 {
 		set("retention.ms", fmt.Sprint(t.Retention.Milliseconds()))
+	}
+	switch {
+	case t.Compact && t.Retention > 0:
+		set("cleanup.policy", "compact,delete")
+	case t.Compact:
+		set("cleanup.policy", "compact")
+		set("retention.ms", "-1") // the embedded broker applies its default to compacted topics too
+	}
+	if t.Compact {
+		set("segment.bytes", fmt.Sprint(compactedSegment))
 	}
 	if t.MaxBytes > 0 {
 		set("max.message.bytes", fmt.Sprint(t.MaxBytes))

@@ -17,7 +17,7 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-func start(t *testing.T) *kafka.Client {
+func start(t testing.TB) *kafka.Client {
 	t.Helper()
 	broker, err := embedded.Start(embedded.Options{Listen: "127.0.0.1:0", Data: t.TempDir()})
 	if err != nil {
@@ -32,7 +32,7 @@ func start(t *testing.T) *kafka.Client {
 	return client
 }
 
-func topic(t *testing.T, client *kafka.Client, name string, partitions int) *kafka.Producer {
+func topic(t testing.TB, client *kafka.Client, name string, partitions int) *kafka.Producer {
 	t.Helper()
 	if err := client.EnsureTopics(t.Context(), kafka.Topic{Name: name, Partitions: partitions, MaxBytes: 4 << 20}); err != nil {
 		t.Fatal(err)
@@ -59,12 +59,12 @@ func newRecorder(want, failures int) *recorder {
 	return &recorder{got: map[int][]string{}, failures: failures, enough: make(chan struct{}), want: want}
 }
 
-func (r *recorder) Handle(_ context.Context, records []kafka.Record) error {
+func (r *recorder) Handle(_ context.Context, records []kafka.Record) (kafka.Commit, error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.failures > 0 {
 		r.failures--
-		return errors.New("not yet")
+		return kafka.Commit{}, errors.New("not yet")
 	}
 	for _, rec := range records {
 		r.got[rec.Partition] = append(r.got[rec.Partition], string(rec.Value))
@@ -73,7 +73,7 @@ func (r *recorder) Handle(_ context.Context, records []kafka.Record) error {
 	if r.total == r.want {
 		close(r.enough)
 	}
-	return nil
+	return kafka.All(records), nil
 }
 
 func consume(t *testing.T, client *kafka.Client, r *recorder, topic string) (stop func()) {

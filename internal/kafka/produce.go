@@ -28,7 +28,13 @@ const produceTimeout = 8 * time.Second
 type Producer struct {
 	client     *Client
 	topic      string
-	partitions []*groupcommit.Committer[Record]
+	partitions []*groupcommit.Committer[entry]
+}
+
+// entry is a record to write, and where to put its offset, if anybody asks.
+type entry struct {
+	Record
+	offset *int64
 }
 
 // NewProducer returns a producer for an existing topic. Close ends it.
@@ -39,9 +45,9 @@ func (c *Client) NewProducer(ctx context.Context, topic string) (*Producer, erro
 	}
 	p := &Producer{client: c, topic: topic}
 	for i := range counts[topic] {
-		p.partitions = append(p.partitions, groupcommit.New(groupcommit.Options[Record]{
-			Commit: func(ctx context.Context, records []Record) error { return p.commit(ctx, i, records) },
-			Weight: Record.size,
+		p.partitions = append(p.partitions, groupcommit.New(groupcommit.Options[entry]{
+			Commit: func(ctx context.Context, entries []entry) error { return p.commit(ctx, i, entries) },
+			Weight: func(e entry) int { return e.size() },
 			Most:   MaxBatchBytes,
 		}))
 	}
@@ -59,10 +65,10 @@ func (p *Producer) Close() {
 // replicas. On an error some may have been written: writing all again is safe, since
 // readers recognise a record's id.
 func (p *Producer) Produce(ctx context.Context, records []Record) error {
-	byPartition := make(map[int][]Record)
+	byPartition := make(map[int][]entry)
 	for _, r := range records {
 		n := p.partition(r.Key)
-		byPartition[n] = append(byPartition[n], r)
+		byPartition[n] = append(byPartition[n], entry{Record: r})
 	}
 	if len(byPartition) == 1 {
 		for n, rs := range byPartition {
@@ -76,6 +82,35 @@ func (p *Producer) Produce(ctx context.Context, records []Record) error {
 	return group.Wait()
 }
 
+// Append writes the records to one partition, whatever their keys, as Produce does, and
+// returns their offsets, which ascend. A record with a nil Value is a tombstone. What a
+// failed or repeated attempt has written may lie at other offsets too, even later ones.
+func (p *Producer) Append(ctx context.Context, partition int, records []Record) ([]int64, error) {
+	if partition < 0 || partition >= len(p.partitions) {
+		return nil, fmt.Errorf("appending to Kafka topic %s: it has no partition %d", p.topic, partition)
+	}
+	if len(records) == 0 {
+		return nil, nil
+	}
+	offsets, entries := make([]int64, len(records)), make([]entry, len(records))
+	for i, r := range records {
+		entries[i] = entry{Record: r, offset: &offsets[i]}
+	}
+	if err := p.partitions[partition].Do(ctx, entries); err != nil {
+		return nil, err
+	}
+	return offsets, nil
+}
+
+// Broadcast writes the record to every partition, as Produce does.
+func (p *Producer) Broadcast(ctx context.Context, r Record) error {
+	var group errgroup.Group
+	for n := range p.partitions {
+		group.Go(func() error { return p.partitions[n].Do(ctx, []entry{{Record: r}}) })
+	}
+	return group.Wait()
+}
+
 // partition hashes a key with FNV-1a: stable over time and processes, which is what keeps
 // an actor's events in one partition.
 func (p *Producer) partition(key []byte) int {
@@ -85,40 +120,47 @@ func (p *Producer) partition(key []byte) int {
 }
 
 // commit writes the records in batches of bounded size, one after the other.
-func (p *Producer) commit(ctx context.Context, partition int, records []Record) error {
+func (p *Producer) commit(ctx context.Context, partition int, entries []entry) error {
 	ctx, cancel := context.WithTimeout(ctx, produceTimeout)
 	defer cancel()
-	for len(records) > 0 {
+	for len(entries) > 0 {
 		n, size := 0, 0
-		for n < len(records) && (n == 0 || size+records[n].size() <= MaxBatchBytes) {
-			size += records[n].size()
+		for n < len(entries) && (n == 0 || size+entries[n].size() <= MaxBatchBytes) {
+			size += entries[n].size()
 			n++
 		}
-		if err := p.write(ctx, partition, records[:n]); err != nil {
+		first, err := p.write(ctx, partition, entries[:n])
+		if err != nil {
 			return err
 		}
-		records = records[n:]
+		for i, e := range entries[:n] {
+			if e.offset != nil {
+				*e.offset = first + int64(i)
+			}
+		}
+		entries = entries[n:]
 	}
 	return nil
 }
 
-// write sends one batch until it is acknowledged, fails for good, or ctx ends.
-func (p *Producer) write(ctx context.Context, partition int, records []Record) error {
+// write sends one batch until it is acknowledged, fails for good, or ctx ends, and returns
+// its first offset.
+func (p *Producer) write(ctx context.Context, partition int, entries []entry) (int64, error) {
 	for wait := backoff(); ; {
-		err := p.send(ctx, partition, records)
+		first, err := p.send(ctx, partition, entries)
 		if err == nil {
-			return nil
+			return first, nil
 		}
 		if !temporary(err) || !wait(ctx) {
-			return fmt.Errorf("producing to Kafka topic %s partition %d: %w", p.topic, partition, err)
+			return 0, fmt.Errorf("producing to Kafka topic %s partition %d: %w", p.topic, partition, err)
 		}
 	}
 }
 
-func (p *Producer) send(ctx context.Context, partition int, records []Record) error {
-	batch := make([]kafkago.Record, len(records))
+func (p *Producer) send(ctx context.Context, partition int, entries []entry) (int64, error) {
+	batch := make([]kafkago.Record, len(entries))
 	now := time.Now()
-	for i, r := range records {
+	for i, r := range entries {
 		batch[i] = kafkago.Record{Time: now, Key: kafkago.NewBytes(r.Key), Value: kafkago.NewBytes(r.Value)}
 		for _, h := range r.Headers {
 			batch[i].Headers = append(batch[i].Headers, kafkago.Header{Key: h.Key, Value: h.Value})
@@ -129,9 +171,9 @@ func (p *Producer) send(ctx context.Context, partition int, records []Record) er
 		Records: kafkago.NewRecordReader(batch...), Compression: kafkago.Snappy,
 	})
 	if err != nil {
-		return err
+		return 0, err
 	}
-	return answer.Error
+	return answer.BaseOffset, answer.Error
 }
 
 // temporary reports whether trying again can help: the broker says so, or it could not be

@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	kafkago "github.com/segmentio/kafka-go"
 	"pgregory.net/rapid"
 
 	"github.com/mcpwatch/mcpwatch/internal/kafka"
@@ -108,14 +109,48 @@ func TestTheLayoutsTopicsAreMadeOnceAndKept(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	for _, name := range []string{kafka.Events, kafka.Findings, kafka.DeadLetters} {
+	for _, name := range []string{kafka.Events, kafka.Findings, kafka.DeadLetters, kafka.State, kafka.Observations} {
 		if err := client.EnsureTopics(t.Context(), kafka.Topic{Name: name}); err != nil {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
+	if err := client.EnsureTopics(t.Context(), kafka.Topic{Name: kafka.Control, Partitions: 1}); err != nil {
+		t.Error(err)
+	}
 	layout.Partitions = 4
 	if err := client.EnsureTopics(t.Context(), layout.Topics()...); err == nil || !strings.Contains(err.Error(), "has 3 partitions, 4 are configured") {
 		t.Errorf("another number of partitions: %v", err)
+	}
+}
+
+func TestEachTopicIsCleanedAsItMustBe(t *testing.T) {
+	addr, client := broker(t)
+	if err := client.EnsureTopics(t.Context(), kafka.Layout{Partitions: 3, Replication: 1, Retention: time.Hour}.Topics()...); err != nil {
+		t.Fatal(err)
+	}
+	transport := &kafkago.Transport{}
+	defer transport.CloseIdleConnections()
+	direct := &kafkago.Client{Addr: kafkago.TCP(addr), Transport: transport, Timeout: 10 * time.Second}
+	for _, test := range []struct{ topic, policy, retention string }{
+		{kafka.Events, "delete", "3600000"},
+		{kafka.DeadLetters, "delete", "14400000"},
+		{kafka.Observations, "delete", "3600000"},
+		{kafka.State, "compact,delete", "3600000"},
+		{kafka.Control, "compact", "-1"},
+	} {
+		answer, err := direct.DescribeConfigs(t.Context(), &kafkago.DescribeConfigsRequest{Resources: []kafkago.DescribeConfigRequestResource{{
+			ResourceType: kafkago.ResourceTypeTopic, ResourceName: test.topic, ConfigNames: []string{"cleanup.policy", "retention.ms"},
+		}}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		got := map[string]string{}
+		for _, entry := range answer.Resources[0].ConfigEntries {
+			got[entry.ConfigName] = entry.ConfigValue
+		}
+		if got["cleanup.policy"] != test.policy || got["retention.ms"] != test.retention {
+			t.Errorf("%s: %v, want %s and %s", test.topic, got, test.policy, test.retention)
+		}
 	}
 }
 

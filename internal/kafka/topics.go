@@ -14,15 +14,21 @@ const (
 	// Annotations holds events as the detector restates them, knowing more than their source.
 	Annotations = "mcp.annotations"
 	DeadLetters = "mcp.deadletters"
+	// State holds the detector's checkpoints: partition n those of partition n of events.
+	State = "mcp.state"
+	// Observations goes from the detector's first stage to its second, keyed by what is observed.
+	Observations = "mcp.observations"
+	// Control holds what changes decisions: one partition, so that all see it in one order.
+	Control = "mcp.control"
 )
 
 // Layout says how topics are made.
 type Layout struct {
-	// Partitions of each topic, fixed at creation.
+	// Partitions of each topic but mcp.control, fixed at creation.
 	Partitions int
 	// Replication factor; 3 is usual on a cluster.
 	Replication int
-	// Retention of events and findings; dead letters are kept four times as long.
+	// Retention of events, findings, state and observations; dead letters are kept four times as long.
 	Retention time.Duration
 }
 
@@ -31,9 +37,12 @@ func (l Layout) Topics() []Topic {
 	topic := func(name string, retention time.Duration) Topic {
 		return Topic{Name: name, Partitions: l.Partitions, Replication: l.Replication, Retention: retention, MaxBytes: 4 * MaxBatchBytes}
 	}
+	state, control := topic(State, l.Retention), topic(Control, 0)
+	state.Compact, control.Compact = true, true
+	control.Partitions = 1
 	return []Topic{
 		topic(Events, l.Retention), topic(Findings, l.Retention), topic(Annotations, l.Retention),
-		topic(DeadLetters, 4*l.Retention),
+		topic(DeadLetters, 4*l.Retention), topic(Observations, l.Retention), state, control,
 	}
 }
 

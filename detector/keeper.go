@@ -1,0 +1,252 @@
+package detector
+
+import (
+	"crypto/sha256"
+	"encoding/binary"
+	"hash/fnv"
+	"time"
+
+	"github.com/mcpwatch/mcpwatch/detector/rule"
+	"github.com/mcpwatch/mcpwatch/detector/window"
+	"github.com/mcpwatch/mcpwatch/finding"
+)
+
+// keeper keeps what the rules of a set remember of one stream: a tracker for each rule that
+// counts or waits, and the quiet times of each that is suppressed.
+type keeper struct {
+	set      *rule.Set
+	fleet    bool
+	trackers map[string]*tracker
+	// order lists the trackers by rule id.
+	order  []*tracker
+	timers timers
+	clock  int64 // of the last tick
+	counts Kept
+}
+
+// Kept counts what became of what rules remember.
+type Kept struct {
+	Unkeyed     uint64 // events that met a rule's condition and have no value for its key
+	Late        uint64 // events older than the window or the step that they would have counted for
+	Forgotten   uint64 // keys and beginnings forgotten for want of room
+	Suppressed  uint64 // findings held back because one like them came shortly before
+	Excepted    uint64 // findings that an exception hid
+	Keys, Bytes int    // what is remembered now
+}
+
+// hit is an event that meets conditions of a rule: what the rule keeps of it.
+type hit struct {
+	key    []string
+	quiet  []string
+	steps  uint32
+	value  string
+	number float64
+
+	tenant, source string
+	time, received int64
+	// sighting is the event as it is remembered; nil where view shows it and nothing remembers it.
+	sighting *rule.Sighting
+	// view shows the event while it is there; nil afterwards.
+	view *rule.View
+}
+
+// hitOf is a hit of an event that is gone.
+func hitOf(s *rule.Sighting) hit {
+	return hit{tenant: s.Tenant, source: s.Source, time: s.Time.UnixMicro(), received: s.Received.UnixMicro(), sighting: s}
+}
+
+// at is the time that windows run on: the source's clock, and in the second stage, where many
+// sources meet, the collectors'.
+func (h *hit) at(fleet bool) int64 {
+	if fleet {
+		return h.received
+	}
+	return h.time
+}
+
+// stateBytes bounds what all rules of one stream remember together; leastRuleBytes what one may.
+const (
+	stateBytes     = 256 << 20
+	leastRuleBytes = 1 << 20
+	// credentialShare is which part of a rule's memory the keys of one credential may take.
+	credentialShare = 4
+)
+
+func newKeeper(set *rule.Set, fleet bool) *keeper {
+	return (&keeper{trackers: map[string]*tracker{}, fleet: fleet}).swap(set)
+}
+
+// swap returns a keeper of another set, which has the trackers of the rules that are the same.
+func (k *keeper) swap(set *rule.Set) *keeper {
+	next := &keeper{set: set, fleet: k.fleet, trackers: map[string]*tracker{}, clock: k.clock, counts: k.counts}
+	var stateful []*rule.Program
+	for _, p := range set.Programs {
+		if p.Fleet == k.fleet && (p.Kind != rule.KindMatch || p.Quiet > 0) {
+			stateful = append(stateful, p)
+		}
+	}
+	most := max(stateBytes/max(2*len(stateful), 1), leastRuleBytes)
+	limits := window.Limits{Bytes: most, ShareBytes: most / credentialShare}
+	for _, p := range stateful {
+		t := k.trackers[p.Rule.ID]
+		if t == nil || t.program.Version != p.Version {
+			t = newTracker(p, limits)
+		}
+		t.program = p
+		next.trackers[p.Rule.ID] = t
+		next.order = append(next.order, t)
+	}
+	next.setTimers()
+	return next
+}
+
+func (k *keeper) kept() Kept {
+	c := k.counts
+	for _, t := range k.order {
+		c.Forgotten += t.forgotten()
+		c.Keys += t.keys()
+		c.Bytes += t.bytes()
+	}
+	return c
+}
+
+// keyOf digests a key and whose it is.
+func keyOf(tenant string, parts ...string) window.Key {
+	var room [256]byte
+	text := room[:0]
+	text = append(binary.AppendUvarint(text, uint64(len(tenant))), tenant...)
+	for _, p := range parts {
+		text = append(binary.AppendUvarint(text, uint64(len(p))), p...)
+	}
+	sum := sha256.Sum256(text)
+	return window.Key(sum[:])
+}
+
+// credentialOf digests the credential that an event was shipped with.
+func credentialOf(tenant, source string) uint64 {
+	h := fnv.New64a()
+	_, _ = h.Write([]byte(tenant))
+	_, _ = h.Write([]byte{0})
+	_, _ = h.Write([]byte(source))
+	return h.Sum64()
+}
+
+// conclusion is a finding on its way: its words, and what may hold it back.
+type conclusion struct {
+	finding    finding.Finding
+	actor      string
+	quiet      func() ([]string, bool)
+	credential uint64
+	judge      func() rule.Judgement
+	excepted   func() (hides string, expired []string)
+}
+
+// conclude gives a finding out, unless an exception or a quiet time holds it back.
+func (k *keeper) conclude(p *rule.Program, c conclusion, out *Outcome) {
+	f := c.finding
+	hides, expired := c.excepted()
+	if hides != "" {
+		k.counts.Excepted++
+		return
+	}
+	f.ExpiredExceptions = expired
+	j := c.judge()
+	f.Severity, f.Risk, f.Title, f.Summary = j.Severity, j.Risk, j.Title, j.Summary
+	if p.Quiet > 0 {
+		ok, suppressed := k.admit(p, &f, c)
+		if !ok {
+			k.counts.Suppressed++
+			return
+		}
+		f.Suppressed = suppressed
+	}
+	out.Findings = append(out.Findings, f)
+}
+
+// admit asks the rule's quiet time whether a finding passes.
+func (k *keeper) admit(p *rule.Program, f *finding.Finding, c conclusion) (ok bool, suppressed uint32) {
+	parts, has := c.quiet()
+	if !has {
+		parts = nil
+	}
+	if !p.Fleet {
+		parts = append([]string{c.actor}, parts...) // one stage sees all of an actor, and of nothing else
+	}
+	t := k.trackers[p.Rule.ID]
+	key := keyOf(f.Tenant, parts...)
+	at := f.Time.UnixMicro()
+	if p.Fleet {
+		at = f.Received.UnixMicro()
+	}
+	opener, err := finding.Encode(f)
+	if err != nil {
+		opener = nil // it is only asked for when the quiet time ends
+	}
+	var next int64
+	t.quiet.Update(key, c.credential, f.Received.UnixMicro(), func(q *window.Quiet, _ bool) bool {
+		ok, suppressed = q.Admit(at, f.Received.UnixMicro(), p.Quiet.Microseconds(), opener)
+		next = q.Next()
+		return true
+	})
+	if ok {
+		k.timers.push(timer{next, t.program.Rule.ID, key, true})
+	}
+	return ok, suppressed
+}
+
+// sweepEvery is how often what no window can need any more is looked for.
+const sweepEvery = int64(time.Minute / time.Microsecond)
+
+// tick ends the waits and quiet times that are over by the collectors' clock.
+func (k *keeper) tick(clock int64, out *Outcome) {
+	if clock <= k.clock {
+		return
+	}
+	sweep := clock/sweepEvery != k.clock/sweepEvery
+	k.clock = clock
+	for {
+		next, due := k.timers.pop(clock)
+		if !due {
+			break
+		}
+		t := k.trackers[next.rule]
+		if next.quiet {
+			k.endQuiet(t, next, out)
+		} else {
+			k.endWaits(t, next, out)
+		}
+	}
+	if sweep {
+		for _, t := range k.order {
+			t.sweep(clock)
+		}
+	}
+}
+
+// endQuiet reports what a quiet time held back, where it held something back.
+func (k *keeper) endQuiet(t *tracker, due timer, out *Outcome) {
+	key := due.key
+	if q, there := t.quiet.Find(key); !there || q.Next() != due.at {
+		return // it has ended, or another has begun, which has a timer of its own
+	}
+	var opener []byte
+	var held uint32
+	t.quiet.Update(key, 0, k.clock, func(q *window.Quiet, _ bool) bool {
+		var over bool
+		opener, held, over = q.Due(k.clock)
+		return !over
+	})
+	if held == 0 {
+		return
+	}
+	f, err := finding.Decode(opener)
+	if err != nil {
+		return // only what was encoded here is decoded
+	}
+	f.SuppressedAfter, f.Suppressed = f.ID, held
+	f.Events = nil
+	f.Key = append(f.Key, "suppressed after "+f.ID)
+	f.DeriveID()
+	f.ExpiredExceptions, f.Observed = nil, nil
+	out.Findings = append(out.Findings, f)
+}

@@ -1,0 +1,50 @@
+package detector
+
+import (
+	"fmt"
+
+	"github.com/mcpwatch/mcpwatch/detector/state"
+)
+
+// changes adds to a segment what changed since it was last called, or, for a first segment,
+// everything.
+func (k *keeper) changes(w *state.Writer, everything bool) {
+	for _, t := range k.order {
+		for n, x := range t.tables() {
+			name := state.Table{Rule: t.program.Rule.ID, Version: t.program.Version, Number: n}
+			give := func(entry []byte) { w.Add(name, entry) }
+			if everything {
+				x.All(give)
+			} else {
+				x.Changes(give)
+			}
+		}
+	}
+}
+
+// apply reads an entry back. One of a rule that is gone or has changed is left out.
+func (k *keeper) apply(name state.Table, entry []byte) error {
+	t := k.trackers[name.Rule]
+	if t == nil || t.program.Version != name.Version {
+		return nil
+	}
+	tables := t.tables()
+	if name.Number >= len(tables) {
+		return fmt.Errorf("restoring rule %s: it has no table %d", name.Rule, name.Number)
+	}
+	if err := tables[name.Number].Apply(entry); err != nil {
+		return fmt.Errorf("restoring rule %s: %w", name.Rule, err)
+	}
+	return nil
+}
+
+// restored ends a series of apply.
+func (k *keeper) restored(clock int64) {
+	k.clock = clock
+	for _, t := range k.order {
+		for _, x := range t.tables() {
+			x.Restored()
+		}
+	}
+	k.setTimers()
+}

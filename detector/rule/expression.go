@@ -1,0 +1,185 @@
+package rule
+
+import (
+	"errors"
+	"fmt"
+	"math"
+	"regexp"
+	"slices"
+	"strings"
+
+	"github.com/google/cel-go/cel"
+	"github.com/google/cel-go/checker"
+	"github.com/google/cel-go/common/types"
+	"github.com/google/cel-go/common/types/ref"
+	"github.com/google/cel-go/interpreter"
+)
+
+// maxCost bounds what an expression may cost at worst, in CEL's cost units, for an event
+// whose texts are of estimatedText characters and whose lists have estimatedList entries.
+const (
+	maxCost       = 50_000_000
+	estimatedText = 64 * 1024
+	estimatedList = 64
+)
+
+// expression is a CEL expression of a rule, compiled.
+type expression struct {
+	text    string
+	tree    *cel.Ast
+	program cel.Program
+	reads   []string // the names in it, sorted
+}
+
+// isTrue reports whether it is true. One that fails, for want of a value or otherwise, is not.
+func (x *expression) isTrue(a interpreter.Activation) bool {
+	out, _, err := x.program.Eval(a)
+	return err == nil && out == types.True
+}
+
+// value is what it gives, nil where it fails.
+func (x *expression) value(a interpreter.Activation) ref.Val {
+	out, _, err := x.program.Eval(a)
+	if err != nil {
+		return nil
+	}
+	return out
+}
+
+// compiler compiles the expressions of one rule or exception.
+type compiler struct {
+	schema *schema
+	env    *cel.Env
+	in     *document
+}
+
+// compile compiles the expression at a YAML path. A type of nil takes any.
+func (c *compiler) compile(path, text string, want ...*cel.Type) (expression, error) {
+	name := strings.TrimPrefix(path, "$.")
+	fail := func(format string, args ...any) (expression, error) {
+		return expression{}, c.in.errorAt(path, name+": "+fmt.Sprintf(format, args...))
+	}
+	switch {
+	case strings.TrimSpace(text) == "":
+		return expression{}, c.in.errorAt(path, name+" is missing: it is a CEL expression")
+	case len(text) > maxExpressionBytes:
+		return fail("is %d bytes, at most %d are taken", len(text), maxExpressionBytes)
+	}
+	tree, issues := c.env.Compile(text)
+	if issues.Err() != nil {
+		var problems []error
+		for _, e := range issues.Errors() {
+			problems = append(problems, c.in.expressionAt(path, text,
+				e.Location.Line(), e.Location.Column(), name+": "+c.schema.explain(text, e)))
+		}
+		return expression{}, errors.Join(problems...)
+	}
+	if len(want) > 0 && !slices.ContainsFunc(want, tree.OutputType().IsExactType) {
+		return fail("is a %s, must be %s", tree.OutputType(), typeNames(want))
+	}
+	cost, err := c.env.EstimateCost(tree, sizes{c.schema.functions})
+	if err != nil {
+		return fail("estimating its cost: %v", err)
+	}
+	if cost.Max > maxCost {
+		return fail("may cost %s units an event, at most %d are allowed: nest fewer loops", costText(cost.Max), maxCost)
+	}
+	program, err := c.env.Program(tree, cel.EvalOptions(cel.OptOptimize), patterns(), c.schema.memoized())
+	if err != nil {
+		return fail("%v", err)
+	}
+	return expression{text: text, tree: tree, program: program, reads: c.schema.names(tree)}, nil
+}
+
+func typeNames(of []*cel.Type) string {
+	var names []string
+	for _, t := range of {
+		names = append(names, "a "+t.String())
+	}
+	return strings.Join(names, " or ")
+}
+
+var dottedName = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]*(\.[A-Za-z_][A-Za-z0-9_]*)*`)
+
+// explain is the compiler's message, but for a name that does not exist: it says which do.
+func (s *schema) explain(expression string, e *cel.Error) string {
+	if !strings.HasPrefix(e.Message, "undeclared reference to ") {
+		return e.Message
+	}
+	lines := strings.Split(expression, "\n")
+	line, column := e.Location.Line()-1, e.Location.Column()
+	if line < 0 || line >= len(lines) {
+		return e.Message
+	}
+	text := []rune(lines[line]) // columns count characters
+	if column < 0 || column > len(text) {
+		return e.Message
+	}
+	name := dottedName.FindString(string(text[column:]))
+	if name == "" {
+		return e.Message
+	}
+	first, _, _ := strings.Cut(name, ".")
+	var siblings, beginnings []string
+	for _, f := range s.fields {
+		beginning, _, _ := strings.Cut(f.Name, ".")
+		beginnings = append(beginnings, beginning)
+		if beginning == first {
+			siblings = append(siblings, f.Name)
+		}
+	}
+	slices.Sort(siblings)
+	slices.Sort(beginnings)
+	switch {
+	case len(siblings) > 0:
+		return fmt.Sprintf("unknown name %q: there are %s", name, strings.Join(siblings, ", "))
+	case first == "lists":
+		return fmt.Sprintf("unknown name %q: no list is loaded", name)
+	default:
+		return fmt.Sprintf("unknown name %q: names begin with %s", name, strings.Join(slices.Compact(beginnings), ", "))
+	}
+}
+
+// names lists the variables that an expression names, sorted.
+func (s *schema) names(tree *cel.Ast) []string {
+	var names []string
+	for _, reference := range tree.NativeRep().ReferenceMap() {
+		if reference.Name != "" && len(reference.OverloadIDs) == 0 {
+			names = append(names, reference.Name)
+		}
+	}
+	slices.Sort(names)
+	return slices.Compact(names)
+}
+
+// sizes tells CEL's cost estimate how large the values of an event are.
+type sizes struct{ functions []Function }
+
+// EstimateSize implements checker.CostEstimator.
+func (sizes) EstimateSize(node checker.AstNode) *checker.SizeEstimate {
+	return sizeOf(node.Type().Kind())
+}
+
+// EstimateCallCost implements checker.CostEstimator.
+func (s sizes) EstimateCallCost(function, _ string, _ *checker.AstNode, _ []checker.AstNode) *checker.CallEstimate {
+	for i := range s.functions {
+		if f := &s.functions[i]; f.Name == function {
+			return &checker.CallEstimate{CostEstimate: checker.CostEstimate{Min: 1, Max: estimatedText}, ResultSize: sizeOf(f.Result.Kind())}
+		}
+	}
+	return nil
+}
+
+func sizeOf(kind types.Kind) *checker.SizeEstimate {
+	if kind == types.ListKind || kind == types.MapKind {
+		return &checker.SizeEstimate{Min: 0, Max: estimatedList}
+	}
+	return &checker.SizeEstimate{Min: 0, Max: estimatedText}
+}
+
+func costText(cost uint64) string {
+	if cost == math.MaxUint64 {
+		return "unbounded"
+	}
+	return fmt.Sprint(cost)
+}

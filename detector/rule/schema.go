@@ -1,0 +1,83 @@
+package rule
+
+import (
+	"strings"
+
+	"github.com/google/cel-go/cel"
+	"github.com/google/cel-go/common/types"
+	"github.com/google/cel-go/common/types/ref"
+	"github.com/google/cel-go/ext"
+)
+
+// schema is the fields and lists of a set, by place and by name.
+type schema struct {
+	fields          []Field
+	index           map[string]int
+	lists           map[string][]string // by lists.NAME
+	functions       []Function
+	env             *cel.Env
+	definitionSlots []int
+	absent          *types.Err
+}
+
+func newSchema(lists []*List) *schema {
+	s := &schema{fields: Fields(), index: map[string]int{}, lists: map[string][]string{}, functions: Functions(), absent: absentValue()}
+	for _, l := range lists {
+		members := make(map[string]struct{}, len(l.Values))
+		for _, value := range l.Values {
+			members[value] = struct{}{}
+		}
+		value := stringSet{types.NewStringList(types.DefaultTypeAdapter, l.Values), members}
+		s.fields = append(s.fields, Field{
+			Name: "lists." + l.Name, Type: cel.ListType(cel.StringType), Doc: l.Description,
+			value: func(*View) ref.Val { return value }, constant: true,
+		})
+		s.lists["lists."+l.Name] = l.Values
+	}
+	for i, f := range s.fields {
+		s.index[f.Name] = i
+		if f.needs == partDefinition {
+			s.definitionSlots = append(s.definitionSlots, i)
+		}
+	}
+	return s
+}
+
+func (s *schema) environment() (*cel.Env, error) {
+	options := []cel.EnvOption{
+		ext.Strings(ext.StringsVersion(4)),
+		cel.CrossTypeNumericComparisons(true),
+		cel.EnableMacroCallTracking(), // so that a part of an expression can be written out again
+	}
+	for _, f := range s.fields {
+		options = append(options, cel.VariableWithDoc(f.Name, f.Type, f.Doc))
+	}
+	for i := range s.functions {
+		options = append(options, s.functions[i].option())
+	}
+	return cel.NewEnv(options...)
+}
+
+// field is the field of a name.
+func (s *schema) field(name string) (*Field, bool) {
+	i, known := s.index[name]
+	if !known {
+		return nil, false
+	}
+	return &s.fields[i], true
+}
+
+// ofStep takes NAME.FIELD apart, where NAME is one of some steps and FIELD is a field.
+func (s *schema) ofStep(name string, steps []string) (step int, field string, ok bool) {
+	first, field, found := strings.Cut(name, ".")
+	if !found {
+		return 0, "", false
+	}
+	for i, as := range steps {
+		if as == first && as != "" {
+			f, known := s.field(field)
+			return i, field, known && !f.constant
+		}
+	}
+	return 0, "", false
+}

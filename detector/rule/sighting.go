@@ -1,0 +1,201 @@
+package rule
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/go-json-experiment/json"
+	"github.com/google/cel-go/common/types"
+	"github.com/google/cel-go/common/types/ref"
+	"github.com/google/cel-go/common/types/traits"
+	"github.com/google/cel-go/interpreter"
+
+	"github.com/mcpwatch/mcpwatch/event"
+)
+
+// Sighting is an event as a rule remembers it: what later conditions and the finding need.
+// It holds copies, and is good for ever.
+type Sighting struct {
+	Event    string    `json:"event"`
+	Time     time.Time `json:"time"`
+	Received time.Time `json:"received"`
+	Tenant   string    `json:"tenant,omitempty"`
+	// Source is the credential that shipped the event: what it costs to remember is on its share.
+	Source  string       `json:"source,omitempty"`
+	Actor   string       `json:"actor,omitempty"`
+	Agent   event.Agent  `json:"agent,omitzero"`
+	Server  event.Server `json:"server,omitzero"`
+	Session string       `json:"session,omitempty"`
+	Trace   string       `json:"trace,omitempty"`
+	Method  string       `json:"method,omitempty"`
+	Name    string       `json:"name,omitempty"`
+	// Facts are values of fields, by name. A field that the event did not have is not among them.
+	Facts map[string]any `json:"facts,omitempty"`
+	// Key and QuietKey are those of the rule, where no later event has them.
+	Key      []string `json:"key,omitempty"`
+	QuietKey []string `json:"quiet_key,omitempty"`
+}
+
+// Bounds of what is kept of one event.
+const (
+	maxFactText = 4096
+	maxFactList = 64
+)
+
+// Sight makes the shown event a sighting with those fields.
+func (v *View) sight(fields []string) *Sighting {
+	e := v.event
+	s := &Sighting{
+		Event: strings.Clone(e.ID), Time: e.Time, Received: e.Received, Tenant: strings.Clone(e.Tenant), Source: strings.Clone(e.Source.Name),
+		Actor: strings.Clone(e.Actor), Agent: e.Agent, Server: e.Server, Session: strings.Clone(e.Session), Trace: strings.Clone(e.Trace),
+		Method: strings.Clone(v.Method()), Name: strings.Clone(v.Name()),
+	}
+	s.Agent.Extra, s.Server.Extra = nil, nil
+	if v.definition != nil {
+		s.Name = strings.Clone(v.definition.name)
+	}
+	for _, name := range fields {
+		value, ok := v.resolve(v.schema.index[name]).(ref.Val)
+		if !ok {
+			continue
+		}
+		if fact := factOf(value); fact != nil {
+			if s.Facts == nil {
+				s.Facts = make(map[string]any, len(fields))
+			}
+			s.Facts[name] = fact
+		}
+	}
+	return s
+}
+
+// factOf copies a value into one that has a JSON form; nil where it is absent.
+func factOf(value ref.Val) any {
+	switch value := value.(type) {
+	case types.String:
+		return strings.Clone(string(value[:min(len(value), maxFactText)]))
+	case types.Int:
+		return int64(value)
+	case types.Double:
+		return float64(value)
+	case types.Bool:
+		return bool(value)
+	case types.Timestamp:
+		return value.Time
+	case traits.Lister:
+		list := []any{}
+		for it := value.Iterator(); it.HasNext() == types.True && len(list) < maxFactList; {
+			list = append(list, factOf(it.Next()))
+		}
+		return list
+	case traits.Mapper:
+		facts := map[string]any{}
+		for it := value.Iterator(); it.HasNext() == types.True && len(facts) < maxFactList; {
+			key := it.Next()
+			if name, ok := key.(types.String); ok {
+				facts[string(name)] = factOf(value.Get(key))
+			}
+		}
+		return facts
+	default:
+		return nil
+	}
+}
+
+// Encode gives the sighting's bytes.
+func (s *Sighting) Encode() ([]byte, error) {
+	data, err := json.Marshal(s, json.Deterministic(true))
+	if err != nil {
+		return nil, fmt.Errorf("encoding what a rule remembers of event %s: %w", s.Event, err)
+	}
+	return data, nil
+}
+
+// DecodeSighting reads the bytes of Encode.
+func DecodeSighting(data []byte) (*Sighting, error) {
+	s := &Sighting{}
+	if err := json.Unmarshal(data, s); err != nil {
+		return nil, fmt.Errorf("decoding what a rule remembers of an event: %w", err)
+	}
+	return s, nil
+}
+
+// value is a fact as CEL reads it, or absentValue.
+func (s *schema) factValue(of *Sighting, name string) any {
+	f, known := s.field(name)
+	if !known {
+		return s.absent
+	}
+	if f.constant {
+		return f.value(nil)
+	}
+	fact, there := of.Facts[name]
+	if !there {
+		return s.absent
+	}
+	switch fact := fact.(type) {
+	case float64:
+		if f.Type.Kind() == types.IntKind {
+			return types.Int(fact)
+		}
+	case string:
+		if f.Type.Kind() == types.TimestampKind {
+			t, err := time.Parse(time.RFC3339Nano, fact)
+			if err != nil {
+				return s.absent
+			}
+			return types.Timestamp{Time: t}
+		}
+	}
+	return types.DefaultTypeAdapter.NativeToValue(fact)
+}
+
+// memory is a sighting as expressions see it: an activation without an event.
+type memory struct {
+	schema *schema
+	of     *Sighting
+}
+
+// ResolveName implements CEL's activation.
+func (m memory) ResolveName(name string) (any, bool) {
+	if name == memoName {
+		return nil, false
+	}
+	return m.schema.factValue(m.of, name), true
+}
+
+// Parent implements CEL's activation.
+func (m memory) Parent() interpreter.Activation { return nil }
+
+// story is an event, shown or remembered, and the sightings of the steps before it.
+type story struct {
+	program *Program
+	now     interpreter.Activation
+	earlier []*Sighting // by step
+}
+
+// ResolveName implements CEL's activation.
+func (s story) ResolveName(name string) (any, bool) {
+	schema := s.program.schema
+	step, field, ok := schema.ofStep(name, s.program.names)
+	switch {
+	case !ok:
+		return s.now.ResolveName(name)
+	case step < len(s.earlier):
+		return schema.factValue(s.earlier[step], field), true
+	default:
+		return s.now.ResolveName(field)
+	}
+}
+
+// Parent implements CEL's activation.
+func (s story) Parent() interpreter.Activation { return nil }
+
+// keep adds names to those that are kept, sorted and once.
+func keep(kept []string, names ...string) []string {
+	kept = append(kept, names...)
+	slices.Sort(kept)
+	return slices.Compact(kept)
+}

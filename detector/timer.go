@@ -1,0 +1,83 @@
+package detector
+
+import (
+	"bytes"
+	"container/heap"
+	"math"
+	"strings"
+
+	"github.com/mcpwatch/mcpwatch/detector/window"
+)
+
+// timer says when a key of a rule is to be looked at, by the collectors' clock. The key may have
+// changed since: whoever looks asks it.
+type timer struct {
+	at    int64
+	rule  string
+	key   window.Key
+	quiet bool
+}
+
+// timers are kept by time, and where that is equal by rule and key, so that they end in an order
+// that hangs on nothing else.
+type timers struct{ heap timerHeap }
+
+func (t *timers) push(next timer) {
+	if next.at != math.MaxInt64 {
+		heap.Push(&t.heap, next)
+	}
+}
+
+// pop takes the next timer that the clock has passed.
+func (t *timers) pop(clock int64) (timer, bool) {
+	if len(t.heap) == 0 || t.heap[0].at >= clock {
+		return timer{}, false
+	}
+	return heap.Pop(&t.heap).(timer), true
+}
+
+type timerHeap []timer
+
+func (h timerHeap) Len() int      { return len(h) }
+func (h timerHeap) Swap(i, j int) { h[i], h[j] = h[j], h[i] }
+func (h timerHeap) Less(i, j int) bool {
+	a, b := h[i], h[j]
+	switch {
+	case a.at != b.at:
+		return a.at < b.at
+	case a.rule != b.rule:
+		return strings.Compare(a.rule, b.rule) < 0
+	case a.quiet != b.quiet:
+		return a.quiet
+	}
+	return bytes.Compare(a.key[:], b.key[:]) < 0
+}
+
+// Push implements heap.Interface.
+func (h *timerHeap) Push(x any) { *h = append(*h, x.(timer)) }
+
+// Pop implements heap.Interface.
+func (h *timerHeap) Pop() any {
+	last := (*h)[len(*h)-1]
+	*h = (*h)[:len(*h)-1]
+	return last
+}
+
+// setTimers makes the timers of all that waits, after it was read back or moved.
+func (k *keeper) setTimers() {
+	k.timers = timers{}
+	for _, t := range k.order {
+		if t.absence != nil {
+			t.absence.Each(func(key window.Key, a *window.Absence) bool {
+				k.timers.push(timer{a.Next(), t.program.Rule.ID, key, false})
+				return true
+			})
+		}
+		if t.quiet != nil {
+			t.quiet.Each(func(key window.Key, q *window.Quiet) bool {
+				k.timers.push(timer{q.Next(), t.program.Rule.ID, key, true})
+				return true
+			})
+		}
+	}
+}
