@@ -92,7 +92,7 @@ func (c *Collector) take(r *http.Request) (Receipt, error) {
 	b := batch{
 		origin:   event.Origin{Tenant: who.Tenant, Source: who.Source, Collector: c.o.Name, Address: address},
 		received: c.o.Now(),
-		limits:   c.o.Limits,
+		decoder:  event.NewDecoder(c.o.Limits),
 		repeats:  map[string]int{},
 	}
 	for i, line := range lines {
@@ -170,8 +170,8 @@ const expansion = 4
 type batch struct {
 	origin   event.Origin
 	received time.Time
-	limits   event.Limits
 
+	decoder *event.Decoder
 	parser  event.Parser
 	repeats map[string]int // equal lines without an id so far
 
@@ -186,7 +186,7 @@ func (b *batch) add(index int, l line) error {
 		b.refuse(index, l.data, &event.FieldError{Reason: l.problem})
 		return nil
 	}
-	e, err := event.Decode(l.data, b.limits)
+	e, _, err := b.decoder.Decode(l.data)
 	if err != nil {
 		b.refuse(index, l.data, err)
 		return nil
@@ -196,7 +196,7 @@ func (b *batch) add(index int, l line) error {
 		ordinal = b.repeats[string(l.data)]
 		b.repeats[string(l.data)]++
 	}
-	taken := b.parser.Take(event.Shipment{Event: e, Origin: b.origin, Received: b.received, Raw: l.data, Ordinal: ordinal})
+	taken := b.parser.Take(event.Shipment{Event: *e, Origin: b.origin, Received: b.received, Raw: l.data, Ordinal: ordinal})
 	for i := range taken {
 		value, err := event.Encode(nil, &taken[i])
 		if err != nil {

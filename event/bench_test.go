@@ -18,8 +18,38 @@ func shipped() []byte {
 		`"message":{"jsonrpc":"2.0","id":3,"result":{"content":[{"type":"text","text":"` + strings.Repeat("Trip to Lisbon: book the train. ", 8) + `"}]}}}`)
 }
 
+// stored is an event of about 950 bytes as the detector reads it: an answer with its request.
+func stored() []byte {
+	return []byte(`{"id":"ev-000000001","time":"2026-11-20T00:00:00.005Z","received":"2026-11-20T00:00:00.010123Z","tenant":"bench",` +
+		`"actor":"agent:agent-000123","agent":{"id":"agent-000123","name":"claude-code","version":"2.1.0"},"server":{"id":"files"},` +
+		`"session":"s-000123","transport":"stdio","direction":"to_client","source":{"format":"events","name":"bench"},` +
+		`"request":{"method":"tools/call","name":"read_file","arguments":{"path":"/home/alice/projects/report/src/main.go","encoding":"utf-8",` +
+		`"offset":0,"limit":2000,"reason":"` + strings.Repeat("to see how it is built ", 5) + `"}},` +
+		`"message":{"jsonrpc":"2.0","id":123,"result":{"content":[{"type":"text","text":"` +
+		strings.Repeat(`Trip to Lisbon:\n- book the train – 2nd class, über Köln\n`, 5) + `"}],"isError":false}}}`)
+}
+
+// BenchmarkDecoder reads an event and its message, as the detector and the sink do.
+func BenchmarkDecoder(b *testing.B) {
+	for _, c := range []struct {
+		name string
+		data []byte
+	}{{"stored", stored()}, {"shipped", shipped()}} {
+		b.Run(c.name, func(b *testing.B) {
+			d := event.NewDecoder(event.StoredLimits())
+			b.ReportAllocs()
+			b.SetBytes(int64(len(c.data)))
+			for b.Loop() {
+				if _, _, err := d.Decode(c.data); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
+	}
+}
+
 func BenchmarkDecode(b *testing.B) {
-	data := shipped()
+	data := stored()
 	b.ReportAllocs()
 	b.SetBytes(int64(len(data)))
 	for b.Loop() {
@@ -30,15 +60,21 @@ func BenchmarkDecode(b *testing.B) {
 }
 
 func BenchmarkEncode(b *testing.B) {
-	e, err := event.Decode(shipped(), event.DefaultLimits())
-	if err != nil {
-		b.Fatal(err)
-	}
-	b.ReportAllocs()
-	for b.Loop() {
-		if _, err := event.Encode(nil, &e); err != nil {
-			b.Fatal(err)
-		}
+	for name, data := range map[string][]byte{"stored": stored(), "shipped": shipped()} {
+		b.Run(name, func(b *testing.B) {
+			e, err := event.Decode(data, event.DefaultLimits())
+			if err != nil {
+				b.Fatal(err)
+			}
+			var out []byte
+			b.ReportAllocs()
+			b.SetBytes(int64(len(data)))
+			for b.Loop() {
+				if out, err = event.Encode(out[:0], &e); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
 	}
 }
 

@@ -10,6 +10,7 @@
 package event
 
 import (
+	"maps"
 	"slices"
 	"time"
 
@@ -205,6 +206,18 @@ type Request struct {
 
 	// Extra keeps the fields that this version does not know.
 	Extra jsontext.Value `json:",embed"`
+}
+
+// Clone gives an event that shares nothing that is changed later with a Decoder or another
+// event: texts and JSON are shared.
+func (e *Event) Clone() Event {
+	c := *e
+	c.Principal.Scopes, c.Principal.Chain = slices.Clone(e.Principal.Scopes), slices.Clone(e.Principal.Chain)
+	c.HTTP.Headers, c.Source.Completeness, c.Marks = maps.Clone(e.HTTP.Headers), slices.Clone(e.Source.Completeness), slices.Clone(e.Marks)
+	if e.Request != nil {
+		c.Request = new(*e.Request)
+	}
+	return c
 }
 
 // Mark adds a mark once.

@@ -22,8 +22,10 @@ const maxChildren = 64
 // parent itself is not among those returned.
 func Expand(e *Event, m *Message) []Event {
 	x := expander{parent: e}
-	for i, item := range m.Items {
+	i := 0
+	for item := range m.Root.Items() {
 		x.add(strconv.Itoa(i), item.AppendCompact(nil))
+		i++
 	}
 	visit(m.Result.Get("inputRequests"), func(key string, request Value) {
 		x.add("input/"+key, rpc(key, member{"method", request.Get("method")}, member{"params", request.Get("params")}))

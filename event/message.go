@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"math"
 	"strconv"
-	"strings"
 
 	"github.com/go-json-experiment/json/jsontext"
 )
@@ -25,69 +24,74 @@ const (
 // Message is a JSON-RPC message taken apart. Where a name occurs twice in an object the
 // last one counts, as it does for the JSON parsers of the agents.
 //
-// Values are good until the Parser's next Parse; strings are good for ever.
+// Its values are good until the next Parse or Decode of what made it (see Value).
 type Message struct {
 	Kind Kind
 	// ID is the id's JSON text, so that 3 and "3" stay two ids; "" where there is none. What
 	// the agents' parsers take for one id has one text: 3, 3.0 and 3e0 are 3.
 	ID     string
 	Method string
-	// Params, Result and ErrorData are absent where the message has none.
+	// Params, Result, ErrorData are absent where the message has none.
 	Params Value
 	Result Value
 	// ErrorCode and ErrorText are a JSON-RPC error's code and message.
 	ErrorCode int64
 	ErrorText string
 	ErrorData Value
-	// Items are a batch's messages.
-	Items []Value
-	// Root is the whole JSON value, absent where there is none.
+	// Root is the whole JSON value, absent where there is none. A batch's messages are its items.
 	Root Value
 }
 
-// Parser takes messages apart. It reuses its memory and belongs to one goroutine.
+// maxDepth is the deepest nesting that a Parser takes: more than any event that was stored has.
+const maxDepth = 300
+
+// Parser reads JSON and takes messages apart. It reuses its memory, of which it keeps a
+// bounded part, and belongs to one goroutine.
 type Parser struct {
-	tape tape
+	doc tape
 }
 
-// ParseValue reads any JSON value.
-func (p *Parser) ParseValue(raw []byte) (Value, error) {
-	if err := p.tape.scan(raw); err != nil {
-		return Value{}, fmt.Errorf("parsing JSON: %w", err)
-	}
-	return Value{&p.tape, 0}, nil
-}
-
-// Parse takes a message apart. JSON that is no JSON-RPC message gives KindUnknown; bytes
-// that are no JSON give an error as well.
+// Parse takes a message apart, whose bytes must not be changed afterwards. JSON that is no
+// JSON-RPC message gives KindUnknown; bytes that are no JSON give an error as well.
 func (p *Parser) Parse(raw []byte) (Message, error) {
-	m := Message{Kind: KindUnknown}
 	if len(raw) == 0 {
-		return m, nil
+		return Message{Kind: KindUnknown}, nil
 	}
-	if err := p.tape.scan(raw); err != nil {
-		return m, fmt.Errorf("parsing message: %s", Printable(err.Error()))
+	root, err := p.ParseValue(raw)
+	if err != nil {
+		return Message{Kind: KindUnknown}, fmt.Errorf("parsing message: %w", err)
 	}
-	m.Root = Value{&p.tape, 0}
-	switch m.Root.Kind() {
+	return messageOf(root), nil
+}
+
+// ParseValue reads any JSON, whose bytes must not be changed afterwards. It refuses what RFC
+// 8259 does not allow, invalid UTF-8, half a surrogate pair and nesting over 300 levels.
+func (p *Parser) ParseValue(raw []byte) (Value, error) {
+	if err := p.doc.parse(raw, maxDepth); err != nil {
+		return Value{}, err
+	}
+	return p.doc.root(), nil
+}
+
+// messageOf takes a message apart.
+func messageOf(root Value) Message {
+	m := Message{Kind: KindUnknown, Root: root}
+	switch root.Kind() {
 	case Array:
 		m.Kind = KindBatch
-		for item := range m.Root.Items() {
-			m.Items = append(m.Items, item)
-		}
 	case Object:
-		m.read(m.Root)
-	case Absent, Null, Bool, Number, String:
+		m.read(root)
+	default:
 	}
-	return m, nil
+	return m
 }
 
 func (m *Message) read(root Value) {
 	var hasResult, hasError, hasMethod bool
-	for key, v := range root.Members() {
-		switch key {
+	for name, v := range root.Members() {
+		switch name {
 		case "id":
-			m.ID = idText(v)
+			m.ID = v.idText()
 		case "method":
 			m.Method, hasMethod = v.Text(), v.Kind() == String
 		case "params":
@@ -111,15 +115,17 @@ func (m *Message) read(root Value) {
 	}
 }
 
-func idText(v Value) string {
+// idText is the JSON text of an id: the value as it is written where there is but one way.
+func (v Value) idText() string {
 	switch v.Kind() {
 	case String:
-		if n := v.at(); !n.escaped {
-			return alias(v.Raw())
+		n := &v.doc.nodes[v.at]
+		if n.meta&escaped == 0 {
+			return v.doc.data[n.start-1 : n.end+1]
 		}
 		return string(quote(v.Text()))
 	case Number:
-		return integer(alias(v.Raw()))
+		return integer(v.number())
 	default:
 		return ""
 	}
@@ -128,7 +134,7 @@ func idText(v Value) string {
 // integer gives a number that is a whole one, however it is written, in its plain form,
 // as far as every parser holds it exactly; all else stays as it is.
 func integer(number string) string {
-	if !strings.ContainsAny(number, ".eE") && number != "-0" {
+	if isInteger(number) && number != "-0" {
 		return number
 	}
 	const exact = 1 << 53
@@ -139,6 +145,15 @@ func integer(number string) string {
 	return strconv.FormatInt(int64(f), 10)
 }
 
+func isInteger(number string) bool {
+	for i := range len(number) {
+		if c := number[i]; c == '.' || c|0x20 == 'e' {
+			return false
+		}
+	}
+	return true
+}
+
 // quote writes a JSON string.
 func quote(s string) []byte {
 	quoted, _ := jsontext.AppendQuote(nil, s) // an error says that invalid UTF-8 was replaced
@@ -147,8 +162,8 @@ func quote(s string) []byte {
 
 func (m *Message) readError(v Value) {
 	m.ErrorCode, m.ErrorText, m.ErrorData = 0, "", Value{}
-	for key, v := range v.Members() {
-		switch key {
+	for name, v := range v.Members() {
+		switch name {
 		case "code":
 			m.ErrorCode, _ = v.Int()
 		case "message":
@@ -185,7 +200,7 @@ const MetaPrefix = "io.modelcontextprotocol/"
 // ProtocolVersion is the revision that the message itself names: in _meta (2026-07-28
 // on) or in initialize. It is "" for every other message.
 func (m *Message) ProtocolVersion() string {
-	for _, body := range [...]Value{m.Params, m.Result} {
+	for _, body := range []Value{m.Params, m.Result} {
 		if v := body.Get("_meta", MetaPrefix+"protocolVersion").Text(); v != "" {
 			return v
 		}

@@ -82,7 +82,7 @@ func TestParseTakesTheLastParamsAndError(t *testing.T) {
 	}
 	m = parse(t, `{"id":1,"error":{"code":1,"message":"a","data":7},"error":{"code":-32000,"message":"b\u001b"}}`)
 	if m.ErrorCode != -32000 || m.ErrorText != "b\x1b" || m.ErrorData.Exists() {
-		t.Errorf("code %d, text %q, data %v", m.ErrorCode, m.ErrorText, m.ErrorData)
+		t.Errorf("code %d, text %q, data %s", m.ErrorCode, m.ErrorText, m.ErrorData.Raw())
 	}
 	m = parse(t, `{"id":1,"error":{"code":1,"message":"a"},"error":"text"}`)
 	if m.Kind != event.KindUnknown || m.ErrorCode != 0 || m.ErrorText != "" {
@@ -155,20 +155,5 @@ func TestProtocolVersionOfBothEras(t *testing.T) {
 		if got := m.ProtocolVersion(); got != c.want {
 			t.Errorf("%s: %q, want %q", c.in, got, c.want)
 		}
-	}
-}
-
-func TestGetWalksObjectsOnly(t *testing.T) {
-	m := parse(t, `{"params":{"a":{"b":"c"},"n":5,"l":[{"b":1}]}}`)
-	if got := m.Params.Get("a", "b").Text(); got != "c" {
-		t.Errorf("got %q", got)
-	}
-	for _, path := range [][]string{{"n", "x"}, {"l", "0"}, {"l", "b"}, {"missing"}, {"a", "b", "c"}} {
-		if v := m.Params.Get(path...); v.Exists() {
-			t.Errorf("%q leads to %s", path, v.Raw())
-		}
-	}
-	if (event.Value{}).Get("a").Exists() || (event.Value{}).Text() != "" || m.Params.Get("n").Text() != "" {
-		t.Error("nothing and a number are texts")
 	}
 }

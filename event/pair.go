@@ -1,7 +1,6 @@
 package event
 
 import (
-	"bytes"
 	"crypto/sha256"
 	"strconv"
 	"strings"
@@ -54,9 +53,18 @@ type orderEntry struct {
 }
 
 type pairKey struct {
-	tenant, source, connection string
-	direction                  Direction
-	id                         string
+	tenant, source, connection, id string
+	direction                      Direction
+	instance                       bool // connection is a tap's instance, not a session
+}
+
+// clone is an equal key that holds no memory but its own.
+func (k pairKey) clone() pairKey {
+	all := strings.Join([]string{k.tenant, k.source, k.connection, k.id}, "")
+	for _, part := range []*string{&k.tenant, &k.source, &k.connection, &k.id} {
+		*part, all = all[:len(*part)], all[len(*part):]
+	}
+	return k
 }
 
 // NewPairer returns a Pairer that remembers requests for that many positions.
@@ -73,7 +81,7 @@ func (p *Pairer) Pair(position int64, e *Event, m *Message) {
 	switch m.Kind {
 	case KindRequest:
 		if key, ok := keyOf(e, m.ID, e.Direction); ok {
-			p.remember(position, key, requestOf(e, m))
+			p.remember(position, key.clone(), requestOf(e, m))
 		}
 	case KindResponse, KindError:
 		if e.Request != nil || m.ID == "" {
@@ -140,20 +148,17 @@ func (p *Pairer) isOpen(o orderEntry) bool {
 }
 
 func keyOf(e *Event, id string, requester Direction) (pairKey, bool) {
-	connection := "session:" + e.Session
-	switch {
-	case e.Source.Instance != "":
-		connection = "instance:" + e.Source.Instance
-	case e.Session == "":
-		return pairKey{}, false
+	key := pairKey{tenant: e.Tenant, source: e.Source.Name, connection: e.Session, id: keyID(id), direction: requester}
+	if e.Source.Instance != "" {
+		key.connection, key.instance = e.Source.Instance, true
 	}
-	return pairKey{e.Tenant, e.Source.Name, connection, requester, keyID(id)}, true
+	return key, key.connection != ""
 }
 
 // keyID stands for an id in what is remembered: the id itself, or the hash of a long one.
 func keyID(id string) string {
 	if len(id) <= maxKeyID {
-		return strings.Clone(id) // the id lies in the message, which is not to be held
+		return id
 	}
 	sum := sha256.Sum256([]byte(id))
 	return "sha256:" + string(sum[:]) // no id in JSON begins so
@@ -179,17 +184,19 @@ func asNumber(id string) string {
 }
 
 func requestOf(e *Event, m *Message) Request {
-	r := Request{Event: e.ID, Method: strings.Clone(cut(m.Method, maxName)), Name: strings.Clone(cut(m.Name(), maxText))}
+	// Clones: a string of the event would hold all of it in memory for as long as the window.
+	r := Request{Event: strings.Clone(e.ID), Method: strings.Clone(cut(m.Method, maxName)), Name: strings.Clone(cut(m.Name(), maxText))}
 	if m.Method != "tools/call" && m.Method != "prompts/get" {
 		return r
 	}
-	arguments := m.Params.Get("arguments")
-	if !arguments.Exists() {
+	switch arguments := m.Params.Get("arguments"); arguments.Kind() {
+	case Absent:
 		r.Arguments = jsontext.Value("{}")
-		return r
-	}
-	if raw := arguments.Raw(); len(raw) <= maxRequestArguments && arguments.Kind() == Object {
-		r.Arguments = jsontext.Value(bytes.Clone(raw))
+	case Object:
+		if raw := arguments.AppendCompact(nil); len(raw) <= maxRequestArguments {
+			r.Arguments = raw
+		}
+	default:
 	}
 	return r
 }

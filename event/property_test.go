@@ -121,6 +121,9 @@ func drawEvent(t *rapid.T) event.Event {
 		}
 		e.HTTP.Headers[name] = text.Draw(t, "header")
 	}
+	if rapid.Bool().Draw(t, "measured?") {
+		e.Measured = event.Measured{DurationMS: rapid.Int64().Draw(t, "duration"), Size: rapid.Int64Range(0, 9).Draw(t, "size")}
+	}
 	if rapid.Bool().Draw(t, "paired") {
 		e.Request = &event.Request{Event: "r" + text.Draw(t, "request"), Method: text.Draw(t, "method"), Name: text.Draw(t, "name"), Arguments: raw(t, "arguments")}
 	}

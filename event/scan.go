@@ -1,275 +1,299 @@
 package event
 
-import (
-	"errors"
-	"fmt"
-	"math"
-	"unicode/utf8"
-)
+import "fmt"
 
-// maxDepth bounds the nesting of what is parsed, whoever wrote it.
-const maxDepth = 300
+// flaw says why a text is not JSON.
+type flaw struct {
+	at     int // the first byte that does not fit
+	reason string
+	// unicode is set where nothing was found wrong before invalid UTF-8 or half a surrogate pair.
+	unicode bool
+	// after is set where a value has ended and what follows does not fit.
+	after bool
+}
 
-// keptNodes is the longest tape that a parser keeps for its next document: 1 MiB.
-const keptNodes = 1 << 16
+func (f *flaw) Error() string { return fmt.Sprintf("is not JSON at byte %d: %s", f.at, f.reason) }
 
-// A scanner reads one JSON text (RFC 8259) onto a tape, in one pass. It is strict: what it takes,
-// every parser takes.
-type scanner struct {
-	text  []byte
-	at    int
+func endsEarly(data []byte) *flaw { return &flaw{at: len(data), reason: "the text ends early"} }
+
+// outside is the innermost object or array where there is none.
+const outside = -1
+
+// scanned is what scan has read.
+type scanned struct {
 	nodes []node
+	// open is the innermost object or array that is not ended, outside if there is none; the
+	// next of an open one is the one around it.
+	open int
+	// spaced is set where there is white space between tokens.
+	spaced bool
+
+	inObject     bool // open is an object
+	level, depth int
 }
 
-var errNesting = fmt.Errorf("nested deeper than %d", maxDepth)
-
-// scan reads a document. The tape's memory is used again.
-func (t *tape) scan(text []byte) error {
-	if len(text) > math.MaxInt32 {
-		return errors.New("longer than 2 GiB")
-	}
-	if cap(t.nodes) > keptNodes {
-		t.nodes = nil
-	}
-	s := scanner{text: text, nodes: t.nodes[:0]}
-	s.space()
-	err := s.value(0)
-	if s.space(); err == nil && s.at < len(text) {
-		err = s.unexpected("after the value")
-	}
-	t.text, t.nodes = text, s.nodes
-	return err
-}
-
-func isSpace(c byte) bool { return c == ' ' || c == '\n' || c == '\r' || c == '\t' }
-
-func (s *scanner) space() {
-	for s.at < len(s.text) && isSpace(s.text[s.at]) {
-		s.at++
-	}
-}
-
-func (s *scanner) unexpected(where string) error {
-	if s.at >= len(s.text) {
-		return fmt.Errorf("it ends early, %s", where)
-	}
-	return fmt.Errorf("unexpected %q at byte %d, %s", s.text[s.at], s.at, where)
-}
-
-// value reads a value.
-func (s *scanner) value(depth int) error {
-	if s.at >= len(s.text) {
-		return s.unexpected("where a value should be")
-	}
-	i := len(s.nodes)
-	s.nodes = append(s.nodes, node{start: uint32(s.at)})
-	var kind ValueKind
-	var err error
-	switch c := s.text[s.at]; {
-	case c == '"':
-		kind = String
-		s.nodes[i].escaped, err = s.string()
-	case c == '{':
-		kind, err = Object, s.object(depth+1)
-	case c == '[':
-		kind, err = Array, s.array(depth+1)
-	case c == '-' || '0' <= c && c <= '9':
-		kind, err = Number, s.number()
-	case c == 't':
-		kind, err = Bool, s.word("true")
-	case c == 'f':
-		kind, err = Bool, s.word("false")
-	case c == 'n':
-		kind, err = Null, s.word("null")
-	default:
-		return s.unexpected("where a value should be")
-	}
-	n := &s.nodes[i]
-	n.kind, n.end, n.next = kind, uint32(s.at), uint32(len(s.nodes))
-	return err
-}
-
-func (s *scanner) word(word string) error {
-	if len(s.text)-s.at < len(word) || string(s.text[s.at:s.at+len(word)]) != word {
-		return s.unexpected("where a value should be")
-	}
-	s.at += len(word)
-	return nil
-}
-
-func (s *scanner) object(depth int) error {
-	if depth > maxDepth {
-		return errNesting
-	}
-	s.at++
-	s.space()
-	if s.at < len(s.text) && s.text[s.at] == '}' {
-		s.at++
-		return nil
-	}
-	for {
-		if s.at >= len(s.text) || s.text[s.at] != '"' {
-			return s.unexpected("where a name should be")
+// scan reads a document in one pass (RFC 8259) and appends its nodes. Names may occur twice; a
+// string is valid UTF-8, and half a surrogate pair is no character. To check a document is to
+// forget each of its values that has ended.
+//
+// What usually comes is read in place, without a call: it is what all the time goes into.
+func scan(data []byte, nodes []node, depth int, check bool) (scanned, error) {
+	s := scanned{open: outside, depth: depth}
+	i, err := s.space(data, 0), error(nil)
+	for err == nil {
+		if len(nodes)+2 > cap(nodes) {
+			nodes = grow(nodes, i, len(data))
 		}
-		if err := s.value(depth); err != nil { // a string
-			return err
-		}
-		s.space()
-		if s.at >= len(s.text) || s.text[s.at] != ':' {
-			return s.unexpected("where a colon should be")
-		}
-		s.at++
-		s.space()
-		if err := s.value(depth); err != nil {
-			return err
-		}
-		if more, err := s.more('}'); !more {
-			return err
-		}
-	}
-}
-
-func (s *scanner) array(depth int) error {
-	if depth > maxDepth {
-		return errNesting
-	}
-	s.at++
-	s.space()
-	if s.at < len(s.text) && s.text[s.at] == ']' {
-		s.at++
-		return nil
-	}
-	for {
-		if err := s.value(depth); err != nil {
-			return err
-		}
-		if more, err := s.more(']'); !more {
-			return err
-		}
-	}
-}
-
-// more reads a comma, and reports true, or the end.
-func (s *scanner) more(end byte) (bool, error) {
-	s.space()
-	if s.at >= len(s.text) {
-		return false, s.unexpected("where a comma should be")
-	}
-	switch s.text[s.at] {
-	case ',':
-		s.at++
-		s.space()
-		return true, nil
-	case end:
-		s.at++
-		return false, nil
-	}
-	return false, s.unexpected("where a comma should be")
-}
-
-// plain are the bytes that stand for themselves in a string.
-var plain = func() (table [256]bool) {
-	for c := 0x20; c < utf8.RuneSelf; c++ {
-		table[c] = c != '"' && c != '\\'
-	}
-	return table
-}()
-
-// string reads a string, and reports whether it holds escapes.
-func (s *scanner) string() (escaped bool, err error) {
-	text, i := s.text, s.at+1
-	defer func() { s.at = i }()
-	for {
-		for i < len(text) && plain[text[i]] {
-			i++
-		}
-		if i >= len(text) {
-			return escaped, errors.New("it ends within a string")
-		}
-		switch c := text[i]; {
-		case c == '"':
-			i++
-			return escaped, nil
-		case c == '\\':
-			escaped = true
-			n := escapeLength(text[i:])
-			if n == 0 {
-				return escaped, fmt.Errorf("an escape that is none at byte %d", i)
+		if s.inObject {
+			end, meta := -1, uint32(String)
+			if i < len(data) && data[i] == '"' {
+				end = shortString(data, i+1)
 			}
-			i += n
-		case c < ' ':
-			return escaped, fmt.Errorf("the control character %#x in a string at byte %d", c, i)
-		default:
-			r, n := utf8.DecodeRune(text[i:])
-			if r == utf8.RuneError && n == 1 {
-				return escaped, fmt.Errorf("invalid UTF-8 at byte %d", i)
+			if end < 0 {
+				if end, meta, err = scanName(data, i); err != nil {
+					break
+				}
 			}
-			i += n
-		}
-	}
-}
-
-// escapeLength is how many bytes an escape takes, 0 where it is none.
-func escapeLength(text []byte) int {
-	if len(text) < 2 {
-		return 0
-	}
-	switch text[1] {
-	case '"', '\\', '/', 'b', 'f', 'n', 'r', 't':
-		return 2
-	case 'u':
-		if len(text) < 6 {
-			return 0
-		}
-		for _, c := range text[2:6] {
-			if !isHex(c) {
-				return 0
+			nodes = append(nodes, node{meta, uint32(i + 1), uint32(end), uint32(len(nodes) + 1)})
+			if i = end + 2; i >= len(data) || data[i-1] != ':' || data[i] <= ' ' {
+				if i, err = s.colon(data, end+1); err != nil {
+					break
+				}
 			}
 		}
-		return 6
+		if i >= len(data) {
+			err = endsEarly(data)
+			break
+		}
+		if c := data[i]; c == '"' {
+			end, meta := shortString(data, i+1), uint32(String)
+			if end < 0 {
+				if end, meta, err = scanString(data, i+1); err != nil {
+					break
+				}
+			}
+			nodes = append(nodes, node{meta, uint32(i + 1), uint32(end), uint32(len(nodes) + 1)})
+			i = end + 1
+		} else if c == '{' || c == '[' {
+			nodes, err = s.begin(nodes, i, c)
+			if i = s.space(data, i+1); err != nil || i >= len(data) || data[i] != c+2 { // ']' is '['+2, '}' is '{'+2
+				continue
+			}
+		} else {
+			end, kind := scanInteger(data, i), Number
+			if end < 0 {
+				if end, kind, err = scanWord(data, i); err != nil {
+					break
+				}
+			}
+			nodes = append(nodes, node{uint32(kind), uint32(i), uint32(end), uint32(len(nodes) + 1)})
+			i = end
+		}
+		if check {
+			nodes = nodes[:s.open+1]
+		}
+		// A comma leads to the next value.
+		if i+1 < len(data) && data[i] == ',' && s.open != outside {
+			if i++; data[i] <= ' ' {
+				i = s.space(data, i)
+			}
+			continue
+		}
+		var more bool
+		if i, more, err = s.end(data, nodes, i, check); !more {
+			break
+		}
+		if check {
+			nodes = nodes[:s.open+1]
+		}
 	}
-	return 0
+	s.nodes = nodes
+	return s, err
 }
 
-func isHex(c byte) bool {
-	return '0' <= c && c <= '9' || 'a' <= c && c <= 'f' || 'A' <= c && c <= 'F'
+// begin opens the object or array that begins at i.
+func (s *scanned) begin(nodes []node, i int, c byte) ([]node, error) {
+	if s.level++; s.level > s.depth {
+		return nodes, errDepth
+	}
+	kind := Array
+	if s.inObject = c == '{'; s.inObject {
+		kind = Object
+	}
+	nodes = append(nodes, node{meta: uint32(kind), start: uint32(i), next: uint32(s.open)})
+	s.open = len(nodes) - 1
+	return nodes, nil
 }
 
-// number reads a number.
-func (s *scanner) number() error {
-	if s.text[s.at] == '-' {
-		s.at++
+// end ends each object and array that ends at i, where a value has ended. It says where the
+// next value begins, if there is more.
+func (s *scanned) end(data []byte, nodes []node, i int, check bool) (next int, more bool, err error) {
+	for {
+		if i = s.space(data, i); s.open == outside || i >= len(data) {
+			return i, false, ended(data, i, s.open)
+		}
+		c := data[i]
+		i++
+		if c == ',' {
+			return s.space(data, i), true, nil
+		}
+		n := &nodes[s.open]
+		if c != data[n.start]+2 {
+			return i, false, &flaw{at: i - 1, reason: "neither a comma nor the end of the object or array", after: true}
+		}
+		s.open, n.end, n.next = int(int32(n.next)), uint32(i), uint32(len(nodes))
+		s.inObject = s.open != outside && nodes[s.open].kind() == Object
+		s.level--
+		if check {
+			nodes = nodes[:s.open+1]
+		}
 	}
+}
+
+// ended says what is wrong where a text has no more after a value, or a value too much.
+func ended(data []byte, i, open int) error {
 	switch {
-	case s.at >= len(s.text):
-		return s.unexpected("within a number")
-	case s.text[s.at] == '0':
-		s.at++
-	case !s.digits():
-		return s.unexpected("within a number")
+	case i >= len(data) && open == outside:
+		return nil
+	case i >= len(data):
+		early := endsEarly(data)
+		early.after = true
+		return early
+	default:
+		return &flaw{at: i, reason: "more follows the value", after: true}
 	}
-	if s.at < len(s.text) && s.text[s.at] == '.' {
-		if s.at++; !s.digits() {
-			return s.unexpected("within a number")
-		}
-	}
-	if s.at < len(s.text) && (s.text[s.at] == 'e' || s.text[s.at] == 'E') {
-		s.at++
-		if s.at < len(s.text) && (s.text[s.at] == '+' || s.text[s.at] == '-') {
-			s.at++
-		}
-		if !s.digits() {
-			return s.unexpected("within a number")
-		}
-	}
-	return nil
 }
 
-// digits reads digits, and reports whether there was one.
-func (s *scanner) digits() bool {
-	begin := s.at
-	for s.at < len(s.text) && '0' <= s.text[s.at] && s.text[s.at] <= '9' {
-		s.at++
+// grow makes room for two nodes and more, by how many the text had so far.
+//
+//go:noinline
+func grow(nodes []node, at, size int) []node {
+	room := 64
+	if len(nodes) > 0 {
+		room = int(int64(len(nodes))*int64(size-at)/int64(at+1)) + len(nodes)/8 + 64
 	}
-	return s.at > begin
+	room = min(room, size-at+2) // no text has more
+	grown := make([]node, len(nodes), len(nodes)+room)
+	copy(grown, nodes)
+	return grown
+}
+
+// space is where the white space at a place ends, and says if there is any.
+func (s *scanned) space(data []byte, i int) int {
+	if i < len(data) && data[i] > ' ' {
+		return i
+	}
+	end := spaces(data, i)
+	s.spaced = s.spaced || end > i
+	return end
+}
+
+func spaces(data []byte, i int) int {
+	for i < len(data) && (data[i] == ' ' || data[i] == '\n' || data[i] == '\r' || data[i] == '\t') {
+		i++
+	}
+	return i
+}
+
+// scanName says where the name of a member that is due at i ends.
+func scanName(data []byte, i int) (end int, meta uint32, err error) {
+	if i >= len(data) {
+		return 0, 0, endsEarly(data)
+	}
+	if data[i] != '"' {
+		return 0, 0, &flaw{at: i, reason: "no name of a member"}
+	}
+	return scanString(data, i+1)
+}
+
+// colon says where the value begins whose name has ended.
+func (s *scanned) colon(data []byte, i int) (int, error) {
+	if i = s.space(data, i); i >= len(data) {
+		return i, endsEarly(data)
+	}
+	if data[i] != ':' {
+		return i, &flaw{at: i, reason: "no colon after a name"}
+	}
+	return s.space(data, i+1), nil
+}
+
+// scanWord says where the number, true, false or null that begins at i ends.
+func scanWord(data []byte, i int) (end int, kind ValueKind, err error) {
+	switch c := data[i]; {
+	case '0' <= c && c <= '9', c == '-':
+		return scanNumber(data, i)
+	case c == 't':
+		return scanLiteral(data, i, "true", Bool)
+	case c == 'f':
+		return scanLiteral(data, i, "false", Bool)
+	case c == 'n':
+		return scanLiteral(data, i, "null", Null)
+	}
+	return 0, Absent, &flaw{at: i, reason: "no value begins so"}
+}
+
+// scanInteger says where the number that begins at i ends if it is digits alone, else -1.
+func scanInteger(data []byte, i int) int {
+	end := i
+	for end < len(data) && data[end]-'0' <= 9 {
+		end++
+	}
+	if end == i || end > i+1 && data[i] == '0' || end < len(data) && (data[end] == '.' || data[end]|0x20 == 'e') {
+		return -1
+	}
+	return end
+}
+
+func scanLiteral(data []byte, i int, word string, kind ValueKind) (int, ValueKind, error) {
+	for k := range len(word) {
+		if i+k >= len(data) {
+			return 0, Absent, endsEarly(data)
+		}
+		if data[i+k] != word[k] {
+			return 0, Absent, &flaw{at: i + k, reason: "is not " + word}
+		}
+	}
+	return i + len(word), kind, nil
+}
+
+func scanNumber(data []byte, i int) (int, ValueKind, error) {
+	if data[i] == '-' {
+		i++
+	}
+	var ok bool
+	if i < len(data) && data[i] == '0' {
+		i++
+	} else if i, ok = digits(data, i); !ok {
+		return noDigit(data, i)
+	}
+	if i < len(data) && data[i] == '.' {
+		if i, ok = digits(data, i+1); !ok {
+			return noDigit(data, i)
+		}
+	}
+	if i < len(data) && (data[i] == 'e' || data[i] == 'E') {
+		if i++; i < len(data) && (data[i] == '+' || data[i] == '-') {
+			i++
+		}
+		if i, ok = digits(data, i); !ok {
+			return noDigit(data, i)
+		}
+	}
+	return i, Number, nil
+}
+
+// digits says where the digits at i end, and whether there are any.
+func digits(data []byte, i int) (end int, any bool) {
+	start := i
+	for i < len(data) && '0' <= data[i] && data[i] <= '9' {
+		i++
+	}
+	return i, i > start
+}
+
+func noDigit(data []byte, i int) (int, ValueKind, error) {
+	if i >= len(data) {
+		return 0, Absent, endsEarly(data)
+	}
+	return 0, Absent, &flaw{at: i, reason: "no digit where a number needs one"}
 }

@@ -2,24 +2,13 @@ package event
 
 import (
 	"iter"
-	"math"
 	"strconv"
-	"unicode/utf8"
-	"unsafe"
 )
 
-// Value is a JSON value in a document that a Parser has read. The zero Value is absent, and
-// every method is safe on it. A Value is good until its parser's next document; the strings and
-// bytes that it gives are good for ever, as long as nobody changes the bytes that were parsed.
-type Value struct {
-	doc  *tape
-	node uint32
-}
-
-// ValueKind says what a Value is.
+// ValueKind says what a JSON value is.
 type ValueKind uint8
 
-// The kinds of values.
+// The kinds of JSON value. Absent is what there is none of.
 const (
 	Absent ValueKind = iota
 	Null
@@ -30,147 +19,133 @@ const (
 	Object
 )
 
-// node is a value on the tape, in the order of the text. Of an object each member is two: the
-// name, a string, and the value.
-type node struct {
-	start, end uint32 // the value's JSON text, quotes included
-	next       uint32 // the place on the tape after the value and all in it
-	kind       ValueKind
-	escaped    bool // a string holds escapes
+func (k ValueKind) String() string {
+	return [...]string{"absent", "null", "boolean", "number", "string", "array", "object"}[k]
 }
 
-// tape is a parsed document.
-type tape struct {
-	text  []byte
-	nodes []node
-	// arena holds strings whose escapes were undone. Its chunks are never written twice.
-	arena []byte
+// Value is one JSON value of a parsed document. The zero Value is absent, and every method
+// is safe on it, so that a path may be followed without a look at each step.
+//
+// A Value is good until the next document of the Parser or Decoder that it came from, and
+// belongs to the same goroutine. Every string that it gives is good for ever, as long as
+// nobody changes the bytes that were parsed: it points into them, or to where it was
+// unescaped. Such a string holds the whole document in memory: who keeps it for long
+// clones it.
+type Value struct {
+	doc *tape
+	at  uint32
 }
 
-func (v Value) at() *node {
-	if v.doc == nil {
-		return &node{}
-	}
-	return &v.doc.nodes[v.node]
-}
-
-// Kind is what the value is.
-func (v Value) Kind() ValueKind { return v.at().kind }
-
-// Exists reports whether there is a value; null is one.
+// Exists reports whether there is such a value; null is one.
 func (v Value) Exists() bool { return v.doc != nil }
 
-// Raw is the value's JSON text as it was written; nil where the value is absent.
-func (v Value) Raw() []byte {
+// Kind says what the value is.
+func (v Value) Kind() ValueKind {
 	if v.doc == nil {
-		return nil
+		return Absent
 	}
-	n := v.at()
-	return v.doc.text[n.start:n.end:n.end]
+	return v.doc.nodes[v.at].kind()
 }
 
-// Text is the string that the value holds, "" where it is none. An escaped lone surrogate is
-// the replacement character.
-func (v Value) Text() string {
-	if v.doc == nil {
-		return ""
-	}
-	return v.doc.string(v.at())
-}
-
-func (t *tape) string(n *node) string {
-	if n.kind != String {
-		return ""
-	}
-	inner := t.text[n.start+1 : n.end-1]
-	if !n.escaped {
-		return alias(inner)
-	}
-	const chunk = 16 << 10
-	if cap(t.arena)-len(t.arena) < len(inner) {
-		t.arena = make([]byte, 0, max(chunk, len(inner)))
-	}
-	begin := len(t.arena)
-	t.arena = unescape(t.arena, inner)
-	return alias(t.arena[begin:])
-}
-
-// alias is bytes as a string, without a copy: nobody changes them any more.
-func alias(b []byte) string {
-	return unsafe.String(unsafe.SliceData(b), len(b)) //nolint:gosec // the bytes parsed are never changed, nor is the arena
-}
-
-// Bool is true where the value is true.
-func (v Value) Bool() bool {
-	n := v.at()
-	return n.kind == Bool && n.end-n.start == uint32(len("true"))
-}
-
-// Int is the value as a whole number, and whether it is one that fits.
-func (v Value) Int() (int64, bool) {
-	if v.Kind() != Number {
-		return 0, false
-	}
-	n, err := strconv.ParseInt(alias(v.Raw()), 10, 64)
-	return n, err == nil
-}
-
-// Float is the value as a number, and whether it is a finite one.
-func (v Value) Float() (float64, bool) {
-	if v.Kind() != Number {
-		return 0, false
-	}
-	f, err := strconv.ParseFloat(alias(v.Raw()), 64)
-	return f, err == nil && !math.IsInf(f, 0)
-}
-
-// Get walks objects by name, taking the last member of that name, as the agents' parsers do. It
-// is absent where the path ends early.
+// Get walks objects by name and gives the last member of that name, or the absent Value
+// where the path ends early. It takes time in the number of members, not of what is in them.
 func (v Value) Get(path ...string) Value {
 	for _, name := range path {
-		found := Value{}
-		for key, member := range v.Members() {
-			if key == name {
-				found = member
-			}
-		}
-		v = found
+		v = v.member(name)
 	}
 	return v
 }
 
-// Members are an object's names and values in the order of the text; a name that occurs twice
-// is there twice.
-func (v Value) Members() iter.Seq2[string, Value] {
-	return func(yield func(string, Value) bool) {
-		if v.Kind() != Object {
-			return
-		}
-		t := v.doc
-		for i, end := v.node+1, t.nodes[v.node].next; i < end; i = t.nodes[i+1].next {
-			if !yield(t.string(&t.nodes[i]), Value{t, i + 1}) {
-				return
-			}
+func (v Value) member(name string) Value {
+	if v.Kind() != Object {
+		return Value{}
+	}
+	var found Value
+	nodes := v.doc.nodes
+	for at, end := v.at+1, nodes[v.at].next; at < end; at = nodes[at+1].next {
+		if v.doc.text(at) == name {
+			found = Value{v.doc, at + 1}
 		}
 	}
+	return found
 }
 
-// Items are an array's values.
-func (v Value) Items() iter.Seq[Value] {
-	return func(yield func(Value) bool) {
-		if v.Kind() != Array {
-			return
-		}
-		t := v.doc
-		for i, end := v.node+1, t.nodes[v.node].next; i < end; i = t.nodes[i].next {
-			if !yield(Value{t, i}) {
-				return
+// Text is the string that the value is, or "".
+func (v Value) Text() string {
+	if v.Kind() != String {
+		return ""
+	}
+	return v.doc.text(v.at)
+}
+
+// Bool reports whether the value is true.
+func (v Value) Bool() bool {
+	return v.Kind() == Bool && v.doc.data[v.doc.nodes[v.at].start] == 't'
+}
+
+// Int is the value if it is a number that is written as an integer and fits.
+func (v Value) Int() (int64, bool) {
+	if v.Kind() != Number {
+		return 0, false
+	}
+	n, err := strconv.ParseInt(v.number(), 10, 64)
+	return n, err == nil
+}
+
+// Float is the float nearest to the value if it is a number that a float can hold.
+func (v Value) Float() (float64, bool) {
+	if v.Kind() != Number {
+		return 0, false
+	}
+	f, err := strconv.ParseFloat(v.number(), 64)
+	return f, err == nil
+}
+
+// number is a number as it is written.
+func (v Value) number() string {
+	n := &v.doc.nodes[v.at]
+	return v.doc.data[n.start:n.end]
+}
+
+// Raw is the value's JSON as it was written, which must not be changed; nil where it is absent.
+func (v Value) Raw() []byte {
+	if v.doc == nil {
+		return nil
+	}
+	n := &v.doc.nodes[v.at]
+	if n.kind() == String {
+		return v.doc.raw[n.start-1 : n.end+1 : n.end+1]
+	}
+	return v.doc.raw[n.start:n.end:n.end]
+}
+
+// AppendCompact appends the value's JSON without white space between its tokens; nothing else of it
+// changes.
+func (v Value) AppendCompact(dst []byte) []byte { return appendCompact(dst, v.Raw()) }
+
+// appendCompact appends valid JSON without the white space between its tokens.
+func appendCompact(dst, text []byte) []byte {
+	from := 0 // what is not yet appended
+	for i := 0; i < len(text); {
+		switch text[i] {
+		case '"':
+			end, _, err := scanString(text, i+1)
+			if err != nil {
+				return dst // it was no JSON
 			}
+			i = end + 1
+		case ' ', '\t', '\n', '\r':
+			dst = append(dst, text[from:i]...)
+			i = spaces(text, i)
+			from = i
+		default:
+			i++
 		}
 	}
+	return append(dst, text[from:]...)
 }
 
-// Len is how many members or items there are.
+// Len is the number of members or items. It takes time in that number.
 func (v Value) Len() int {
 	n := 0
 	switch v.Kind() {
@@ -182,94 +157,38 @@ func (v Value) Len() int {
 		for range v.Members() {
 			n++
 		}
-	case Absent, Null, Bool, Number, String:
+	default:
 	}
 	return n
 }
 
-// AppendCompact appends the value's JSON without white space between its tokens.
-func (v Value) AppendCompact(dst []byte) []byte {
-	inString := false
-	raw := v.Raw()
-	for i := 0; i < len(raw); i++ {
-		c := raw[i]
-		switch {
-		case inString && c == '\\':
-			dst = append(dst, c)
-			i++
-			c = raw[i]
-		case inString:
-			inString = c != '"'
-		case c == '"':
-			inString = true
-		case isSpace(c):
-			continue
+// Members gives an object's members in order, all of those with one name too, and nothing
+// for any other value.
+func (v Value) Members() iter.Seq2[string, Value] {
+	return func(yield func(string, Value) bool) {
+		if v.Kind() != Object {
+			return
 		}
-		dst = append(dst, c)
+		nodes := v.doc.nodes
+		for at, end := v.at+1, nodes[v.at].next; at < end; at = nodes[at+1].next {
+			if !yield(v.doc.text(at), Value{v.doc, at + 1}) {
+				return
+			}
+		}
 	}
-	return dst
 }
 
-// unescape appends a string's characters, its escapes undone. The string was scanned.
-func unescape(dst, s []byte) []byte {
-	for i := 0; i < len(s); {
-		c := s[i]
-		if c != '\\' {
-			dst = append(dst, c)
-			i++
-			continue
+// Items gives an array's items in order, and nothing for any other value.
+func (v Value) Items() iter.Seq[Value] {
+	return func(yield func(Value) bool) {
+		if v.Kind() != Array {
+			return
 		}
-		c = s[i+1]
-		i += 2
-		switch c {
-		case 'b':
-			c = '\b'
-		case 'f':
-			c = '\f'
-		case 'n':
-			c = '\n'
-		case 'r':
-			c = '\r'
-		case 't':
-			c = '\t'
-		case 'u':
-			var r rune
-			r, i = unescapeUnicode(s, i)
-			dst = utf8.AppendRune(dst, r)
-			continue
-		}
-		dst = append(dst, c)
-	}
-	return dst
-}
-
-// unescapeUnicode reads the four digits of \u, and a second \u where they are half of a pair.
-func unescapeUnicode(s []byte, i int) (rune, int) {
-	r := hex4(s[i:])
-	i += 4
-	if r < 0xd800 || r > 0xdfff {
-		return r, i
-	}
-	if r < 0xdc00 && i+6 <= len(s) && s[i] == '\\' && s[i+1] == 'u' {
-		if low := hex4(s[i+2:]); low >= 0xdc00 && low <= 0xdfff {
-			return (r-0xd800)<<10 + (low - 0xdc00) + 0x10000, i + 6
+		nodes := v.doc.nodes
+		for at, end := v.at+1, nodes[v.at].next; at < end; at = nodes[at].next {
+			if !yield(Value{v.doc, at}) {
+				return
+			}
 		}
 	}
-	return utf8.RuneError, i
-}
-
-func hex4(s []byte) rune {
-	var r rune
-	for _, c := range s[:4] {
-		r <<= 4
-		switch {
-		case c <= '9':
-			r += rune(c - '0')
-		case c <= 'F':
-			r += rune(c - 'A' + 10)
-		default:
-			r += rune(c - 'a' + 10)
-		}
-	}
-	return r
 }

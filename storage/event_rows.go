@@ -35,28 +35,23 @@ type parsedMessage struct {
 
 // eventDecoder turns Kafka records into rows. It belongs to one goroutine.
 type eventDecoder struct {
-	parser event.Parser
-	limits event.Limits
+	events *event.Decoder
 }
 
 func (d *eventDecoder) decode(r kafka.Record) (eventRow, error) {
-	e, err := event.Decode(r.Value, d.limits)
+	e, m, err := d.events.Decode(r.Value)
 	if err != nil {
 		return eventRow{}, fmt.Errorf("decoding the event at %s/%d offset %d: %w", r.Topic, r.Partition, r.Offset, err)
 	}
 	if e.ID == "" || e.Tenant == "" || e.Received.IsZero() {
 		return eventRow{}, fmt.Errorf("the event at %s/%d offset %d has no id, tenant or received: no collector wrote it", r.Topic, r.Partition, r.Offset)
 	}
-	row := eventRow{Event: e, partition: r.Partition, offset: r.Offset}
-	row.parsed, err = d.parse(&e)
+	row := eventRow{Event: e.Clone(), partition: r.Partition, offset: r.Offset}
+	row.parsed, err = parsed(e, m)
 	return row, err
 }
 
-func (d *eventDecoder) parse(e *event.Event) (parsedMessage, error) {
-	m, err := d.parser.Parse(e.Message)
-	if err != nil {
-		m = event.Message{Kind: event.KindUnknown}
-	}
+func parsed(e *event.Event, m *event.Message) (parsedMessage, error) {
 	p := parsedMessage{kind: m.Kind, method: m.Method, id: m.ID, name: m.Name(), errorCode: m.ErrorCode, extra: string(e.Extra)}
 	p.isError = m.Kind == event.KindError || m.Result.Get("isError").Bool()
 	if r := e.Request; r != nil {

@@ -76,12 +76,12 @@ func (s *Sink) Run(ctx context.Context) error {
 	group, ctx := errgroup.WithContext(ctx)
 	group.Go(func() error {
 		return s.consume(ctx, kafka.Events, func() kafka.Handler {
-			return &eventHandler{sink: s, decoder: eventDecoder{limits: event.StoredLimits()}}
+			return &eventHandler{sink: s, decoder: eventDecoder{events: event.NewDecoder(event.StoredLimits())}}
 		})
 	})
 	group.Go(func() error {
 		return s.consume(ctx, kafka.Annotations, func() kafka.Handler {
-			return &eventHandler{sink: s, decoder: eventDecoder{limits: event.StoredLimits()}, restated: true}
+			return &eventHandler{sink: s, decoder: eventDecoder{events: event.NewDecoder(event.StoredLimits())}, restated: true}
 		})
 	})
 	group.Go(func() error {

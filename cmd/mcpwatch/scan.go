@@ -157,6 +157,7 @@ func isBare(object []byte) bool {
 // judge scans one record, one row of the output.
 func (s *scan) judge(record []byte) error {
 	limits := event.Limits{Bytes: maxRecord, Depth: event.DefaultLimits().Depth}
+	record = bytes.Clone(record) // the next one is read into the same memory, and what is found points into it
 	e, err := format.Read(s.command.Format, record, limits)
 	if err != nil {
 		return s.refuse(err.Error())
