@@ -32,7 +32,10 @@ type bench struct {
 	now    func() time.Time
 
 	states, observations *kafka.Producer
+	broker               string
 }
+
+const partitions = 2
 
 func newBench(t *testing.T) *bench {
 	t.Helper()
@@ -46,7 +49,7 @@ func newBench(t *testing.T) *bench {
 		t.Fatal(err)
 	}
 	t.Cleanup(client.Close)
-	layout := kafka.Layout{Partitions: 2, Replication: 1}
+	layout := kafka.Layout{Partitions: partitions, Replication: 1}
 	if err := client.EnsureTopics(t.Context(), layout.Topics()...); err != nil {
 		t.Fatal(err)
 	}
@@ -65,7 +68,7 @@ func newBench(t *testing.T) *bench {
 		t.Fatal(err)
 	}
 	t.Cleanup(observations.Close)
-	return &bench{t, client, events, zerolog.Nop(), rules(t), time.Now, states, observations}
+	return &bench{t, client, events, zerolog.Nop(), rules(t), time.Now, states, observations, broker.Addr()}
 }
 
 func (b *bench) send(events ...event.Event) {
