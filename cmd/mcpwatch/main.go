@@ -68,7 +68,7 @@ func (e *exitError) Unwrap() error { return e.err }
 func main() { os.Exit(run(os.Args[1:], streams{os.Stdin, os.Stdout, os.Stderr})) }
 
 func run(args []string, s streams) int {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	context.AfterFunc(ctx, stop) // a second Ctrl-C ends the process at once
 	err := command(ctx, args, s)
@@ -122,6 +122,12 @@ func command(ctx context.Context, args []string, s streams) (err error) {
 	parsed, err := parser.Parse(args)
 	if err != nil {
 		return &exitError{code: exitUsage, err: fmt.Errorf("%w\nTry: mcpwatch --help", err)}
+	}
+	if parsed.Command() != "detector" { // which loads its rules again at a hangup
+		var stop context.CancelFunc
+		ctx, stop = signal.NotifyContext(ctx, syscall.SIGHUP)
+		defer stop()
+		parsed.BindTo(ctx, (*context.Context)(nil))
 	}
 	return parsed.Run()
 }

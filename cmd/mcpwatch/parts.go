@@ -16,7 +16,6 @@ import (
 
 	"github.com/mcpwatch/mcpwatch/alert"
 	"github.com/mcpwatch/mcpwatch/collector"
-	"github.com/mcpwatch/mcpwatch/detector"
 	"github.com/mcpwatch/mcpwatch/detector/rule"
 	"github.com/mcpwatch/mcpwatch/internal/kafka"
 	"github.com/mcpwatch/mcpwatch/rules"
@@ -60,6 +59,8 @@ type commonFlags struct {
 type part struct {
 	log      zerolog.Logger
 	registry *prometheus.Registry
+	// mux is what the telemetry address serves; nil where there is none.
+	mux *http.ServeMux
 }
 
 func (f commonFlags) start(name string, s streams) part {
@@ -67,7 +68,9 @@ func (f commonFlags) start(name string, s streams) part {
 	if err != nil {
 		level = zerolog.InfoLevel
 	}
-	p := part{log: zerolog.New(s.err).Level(level).With().Timestamp().Str("part", name).Logger(), registry: newRegistry()}
+	p := part{log: zerolog.New(s.err).Level(level).With().Timestamp().Str("part", name).Logger(), registry: newRegistry(), mux: http.NewServeMux()}
+	p.mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte("ok\n")) })
+	p.mux.Handle("GET /metrics", promhttp.HandlerFor(p.registry, promhttp.HandlerOpts{}))
 	return p
 }
 
@@ -86,10 +89,7 @@ func (f commonFlags) run(ctx context.Context, p part, work func(context.Context)
 	if err != nil {
 		return fmt.Errorf("serving telemetry: %w", err)
 	}
-	mux := http.NewServeMux()
-	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte("ok\n")) })
-	mux.Handle("GET /metrics", promhttp.HandlerFor(p.registry, promhttp.HandlerOpts{}))
-	stop := serve(ctx, listener, mux, p.log)
+	stop := serve(ctx, listener, p.mux, p.log)
 	defer stop()
 	return work(ctx)
 }
@@ -188,7 +188,8 @@ type ruleFlags struct {
 	Builtin bool     `help:"Apply the rules that are built in." default:"true" negatable:""`
 }
 
-func (f ruleFlags) load() (*rule.Set, error) {
+// folders are where the rules are.
+func (f ruleFlags) folders() []rule.Folder {
 	var folders []rule.Folder
 	if f.Builtin {
 		folders = append(folders, rule.Folder{Name: "builtin", Files: rules.FS()})
@@ -196,59 +197,15 @@ func (f ruleFlags) load() (*rule.Set, error) {
 	for _, dir := range f.Rules {
 		folders = append(folders, rule.Folder{Name: dir, Files: os.DirFS(dir)})
 	}
-	set, err := rule.Load(folders...)
+	return folders
+}
+
+func (f ruleFlags) load() (*rule.Set, error) {
+	set, err := rule.Load(f.folders()...)
 	if err != nil {
 		return nil, fmt.Errorf("loading rules:\n%w", err)
 	}
 	return set, nil
-}
-
-type detectorCommand struct {
-	kafkaFlags
-	commonFlags
-	ruleFlags
-}
-
-// Run implements the command.
-func (c *detectorCommand) Run(ctx context.Context, s streams) error {
-	p := c.start("detector", s)
-	set, err := c.load()
-	if err != nil {
-		return err
-	}
-	client, err := c.connect(ctx, "detector")
-	if err != nil {
-		return err
-	}
-	defer client.Close()
-	return c.run(ctx, p, func(ctx context.Context) error { return runDetector(ctx, p, client, set) })
-}
-
-func runDetector(ctx context.Context, p part, client *kafka.Client, set *rule.Set) error {
-	findings, err := client.NewProducer(ctx, kafka.Findings)
-	if err != nil {
-		return err
-	}
-	defer findings.Close()
-	annotations, err := client.NewProducer(ctx, kafka.Annotations)
-	if err != nil {
-		return err
-	}
-	defer annotations.Close()
-	observations, err := client.NewProducer(ctx, kafka.Observations)
-	if err != nil {
-		return err
-	}
-	defer observations.Close()
-	states, err := client.NewProducer(ctx, kafka.State)
-	if err != nil {
-		return err
-	}
-	defer states.Close()
-	p.log.Info().Int("rules", len(set.Programs)).Str("control", set.Hash).Msg("detector is up")
-	return detector.NewStage(detector.Options{
-		Kafka: client, Findings: findings, Annotations: annotations, Observations: observations, States: states, Set: func() *rule.Set { return set }, Now: time.Now, Log: p.log, Registry: p.registry,
-	}).Run(ctx)
 }
 
 type sinkCommand struct {

@@ -14,6 +14,24 @@ type Folder struct {
 	Files fs.FS
 }
 
+// Walk calls do with the path of each file that Load reads, in their order. Folders whose name
+// begins with a dot are left out: Kubernetes keeps what it links to in such.
+func (f Folder) Walk(do func(name string) error) error {
+	return fs.WalkDir(f.Files, ".", func(name string, entry fs.DirEntry, err error) error {
+		switch {
+		case err != nil:
+		case entry.IsDir() && name != "." && strings.HasPrefix(entry.Name(), "."):
+			return fs.SkipDir
+		case !entry.IsDir() && isOurs(name):
+			err = do(name)
+		}
+		if err != nil {
+			return fmt.Errorf("reading %s: %w", path.Join(f.Name, name), err)
+		}
+		return nil
+	})
+}
+
 // Load reads and compiles the files of all folders together, all or nothing. A YAML file under a
 // folder named "lists" holds a list, a .txt or .csv file there indicators; one under
 // "exceptions" holds an exception; every other *.yaml holds a rule. A folder without any is an
@@ -43,16 +61,10 @@ func (f *files) count() int { return len(f.rules) + len(f.lists) + len(f.excepti
 
 func (f *files) read(folder Folder) {
 	before := f.count()
-	err := fs.WalkDir(folder.Files, ".", func(name string, entry fs.DirEntry, err error) error {
-		if err != nil {
-			return fmt.Errorf("reading %s: %w", path.Join(folder.Name, name), err)
-		}
-		if entry.IsDir() || !isOurs(name) {
-			return nil
-		}
+	err := folder.Walk(func(name string) error {
 		data, err := fs.ReadFile(folder.Files, name)
 		if err != nil {
-			return fmt.Errorf("reading %s: %w", path.Join(folder.Name, name), err)
+			return err
 		}
 		f.parse(path.Join(folder.Name, name), data)
 		return nil

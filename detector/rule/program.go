@@ -401,7 +401,7 @@ func version(r *Rule, reads []string, lists []*List) (string, error) {
 	h := sha256.New()
 	bare := *r
 	bare.Description, bare.FalsePositives, bare.References, bare.Tests = "", nil, nil, nil
-	text, err := json.Marshal(bare, json.Deterministic(true))
+	text, err := json.Marshal(bare, json.Deterministic(true), json.OmitZeroStructFields(true))
 	if err != nil {
 		return "", r.errorAt("$.id", fmt.Sprintf("hashing the rule: %v", err))
 	}

@@ -39,6 +39,34 @@ func (c *Client) Read(ctx context.Context, topic string, partition int, from, to
 	return <-fetched
 }
 
+// Follow gives each the records of one partition from an offset on, as they come, until ctx ends.
+// It goes on where the oldest record is, if those before have expired, and begins anew where the log
+// has become shorter. Brokers that cannot be reached are asked again.
+func (c *Client) Follow(ctx context.Context, topic string, partition int, next int64, each func(Record)) error {
+	for wait := backoff(); ctx.Err() == nil; {
+		batch, err := c.fetch(ctx, fetchRequest{topic: topic, partition: partition, offset: next, minBytes: 1, wait: readWait})
+		if errors.Is(err, kafkago.OffsetOutOfRange) {
+			var first, end int64
+			if first, end, err = c.bounds(ctx, topic, partition); err == nil && (next < first || next > end) {
+				next = first
+			}
+		}
+		if err != nil {
+			if ctx.Err() == nil && !temporary(err) {
+				return err
+			}
+			wait(ctx)
+			continue
+		}
+		wait = backoff()
+		for _, r := range batch {
+			each(r)
+			next = r.Offset + 1
+		}
+	}
+	return nil
+}
+
 func handle(batches <-chan []Record, to int64, each func(Record) error) error {
 	for batch := range batches {
 		for _, r := range batch {
