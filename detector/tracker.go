@@ -38,6 +38,7 @@ type measured interface {
 	Len() int
 	Bytes() int
 	Evicted() uint64
+	SetLimits(limits window.Limits)
 	Sweep(before int64) int
 }
 
@@ -78,25 +79,21 @@ func newTracker(p *rule.Program, limits window.Limits) *tracker {
 	return t
 }
 
-func (t *tracker) keys() (n int) {
+// memory is what the rule remembers.
+func (t *tracker) memory() RuleMemory {
+	m := RuleMemory{Rule: t.program.Rule.ID}
 	for _, x := range t.tables {
-		n += x.Len()
+		m.Keys += x.Len()
+		m.Bytes += x.Bytes()
+		m.Evicted += x.Evicted()
 	}
-	return n
+	return m
 }
 
-func (t *tracker) bytes() (n int) {
+func (t *tracker) setLimits(limits window.Limits) {
 	for _, x := range t.tables {
-		n += x.Bytes()
+		x.SetLimits(limits)
 	}
-	return n
-}
-
-func (t *tracker) forgotten() (n uint64) {
-	for _, x := range t.tables {
-		n += x.Evicted()
-	}
-	return n
 }
 
 // slack is how much longer than its window a key is kept after its last use, for events that a
@@ -192,20 +189,20 @@ func (k *keeper) offerSequence(t *tracker, key window.Key, credential uint64, h 
 			return // nothing has begun that it could go on with
 		}
 	}
-	step, err := stepOf(h, k.fleet)
+	// The finding is the last event's: of an earlier one it takes the id and what the rule says of it.
+	step, err := stepOf(h, k.fleet, &rule.Sighting{Event: h.sighting.Event, Facts: h.sighting.Facts})
 	if err != nil {
-		k.counts.Unkeyed++
+		k.counts.Unread++
 		return
 	}
 	t.sequence.Update(key, credential, h.received, func(s *window.Sequence, _ bool) bool {
-		r := s.Offer(plan, h.steps, step, func(n int, earlier []window.Step) bool {
-			return p.Admits(n, h.sighting, sightings(earlier))
-		})
+		r := s.Offer(plan, h.steps, step, func(n int, earlier []window.Step) bool { return k.admits(p, n, h, earlier) })
 		k.counts.Late += uint64(r.Late)
 		k.counts.Forgotten += uint64(r.Evicted)
 		for _, steps := range r.Complete {
-			earlier := sightings(steps)
-			k.concludeHit(p, h, earlier[:len(earlier)-1], nil, out)
+			if earlier, ok := k.recall(steps[:len(steps)-1]); ok {
+				k.concludeHit(p, h, earlier, nil, out)
+			}
 		}
 		return !s.Idle()
 	})
@@ -219,23 +216,27 @@ func (k *keeper) offerAbsence(t *tracker, key window.Key, credential uint64, h *
 	}
 	at, received := h.at(k.fleet), h.received
 	var due []window.Step
-	var next int64
+	var before, next int64
 	t.absence.Update(key, credential, received, func(a *window.Absence, _ bool) bool {
-		due = a.Due(at, math.MinInt64, p.Within.Microseconds())
+		before = a.Next()
+		due = a.Due(at, math.MinInt64)
 		if h.steps&(1<<without) != 0 {
-			a.Close(at, func(s window.Step) bool { return p.Admits(without, h.sighting, sightings([]window.Step{s})) })
+			a.Close(at, func(s window.Step) bool { return k.admits(p, without, h, []window.Step{s}) })
 		}
 		if h.steps&(1<<after) != 0 {
-			if step, err := stepOf(h, k.fleet); err != nil {
-				k.counts.Unkeyed++
-			} else if a.Open(step, received, p.Within.Microseconds()) {
-				k.counts.Forgotten++
+			h.sighting.Key, h.sighting.QuietKey = h.key, h.quiet
+			if step, err := stepOf(h, k.fleet, h.sighting); err != nil {
+				k.counts.Unread++
+			} else {
+				k.counts.Forgotten += uint64(a.Open(step, received, p.Within.Microseconds()))
 			}
 		}
 		next = a.Next()
-		return next != math.MaxInt64
+		return !a.Idle()
 	})
-	k.wake(timer{next, p.Rule.ID, key, false})
+	if next != before {
+		k.wake(timer{next, p.Rule.ID, key, false})
+	}
 	k.concludeAbsences(p, due, out)
 }
 
@@ -248,48 +249,59 @@ func (k *keeper) endWaits(t *tracker, ended timer, out *Outcome) {
 	var due []window.Step
 	var next int64
 	t.absence.Update(key, 0, k.clock, func(a *window.Absence, _ bool) bool {
-		due = a.Due(math.MinInt64, k.clock, t.program.Within.Microseconds())
+		due = a.Due(math.MinInt64, k.clock)
 		next = a.Next()
-		return next != math.MaxInt64
+		return !a.Idle()
 	})
 	k.wake(timer{next, t.program.Rule.ID, key, false})
 	k.concludeAbsences(t.program, due, out)
 }
 
 func (k *keeper) concludeAbsences(p *rule.Program, due []window.Step, out *Outcome) {
-	for _, s := range sightings(due) {
-		h := hitOf(s)
-		h.key, h.quiet = s.Key, s.QuietKey
-		k.concludeHit(p, &h, nil, &finding.Observed{Within: p.Within.Seconds()}, out)
+	for i := range due {
+		if s, ok := k.recall(due[i : i+1]); ok {
+			h := hitOf(s[0])
+			h.key, h.quiet = s[0].Key, s[0].QuietKey
+			k.concludeHit(p, &h, nil, &finding.Observed{Within: p.Within.Seconds()}, out)
+		}
 	}
 }
 
-// stepOf is what is kept of a hit for later steps.
-func stepOf(h *hit, fleet bool) (window.Step, error) {
-	h.sighting.Key, h.sighting.QuietKey = h.key, h.quiet
-	captured, err := h.sighting.Encode()
+// stepOf is what is kept of a hit for later steps: what is to be remembered of its event.
+func stepOf(h *hit, fleet bool, remembered *rule.Sighting) (window.Step, error) {
+	captured, err := remembered.Encode()
 	if err != nil {
 		return window.Step{}, err
 	}
 	like := fnv.New64a()
-	for _, name := range slices.Sorted(maps.Keys(h.sighting.Facts)) {
-		_, _ = fmt.Fprintf(like, "%q %q\n", name, fmt.Sprint(h.sighting.Facts[name]))
+	for _, name := range slices.Sorted(maps.Keys(remembered.Facts)) {
+		_, _ = fmt.Fprintf(like, "%q %q\n", name, fmt.Sprint(remembered.Facts[name]))
 	}
 	return window.Step{At: h.at(fleet), Like: like.Sum64(), Captured: captured}, nil
 }
 
-// sightings are the events that steps keep. What cannot be read was written by an older version,
-// and is left out of what conditions see: they are not true of it.
-func sightings(steps []window.Step) []*rule.Sighting {
-	all := make([]*rule.Sighting, len(steps))
+// admits reports whether an event meets the part of a step's condition that is about earlier ones.
+func (k *keeper) admits(p *rule.Program, step int, now *hit, earlier []window.Step) bool {
+	if !p.LooksBack(step) {
+		return true
+	}
+	then, ok := k.recall(earlier)
+	return ok && p.Admits(step, now.sighting, then)
+}
+
+// recall gives the events that steps keep. What cannot be read was written by another version: it
+// is counted, and nothing is said of it.
+func (k *keeper) recall(steps []window.Step) (all []*rule.Sighting, ok bool) {
+	all = make([]*rule.Sighting, len(steps))
 	for i, s := range steps {
 		sighting, err := rule.DecodeSighting(s.Captured)
 		if err != nil {
-			sighting = &rule.Sighting{}
+			k.counts.Unread++
+			return nil, false
 		}
 		all[i] = sighting
 	}
-	return all
+	return all, true
 }
 
 // finding is what a rule's finding says of the event that concludes it.

@@ -143,6 +143,9 @@ func (p *Program) Remembers() bool {
 // Sight is the shown event as the rule remembers it.
 func (p *Program) Sight(v *View) *Sighting { return v.sight(p.kept) }
 
+// LooksBack reports whether a step's condition has a part that is about earlier steps.
+func (p *Program) LooksBack(step int) bool { return p.steps[step].then != nil }
+
 // Admits reports whether an event meets the part of a step's condition that is about earlier
 // steps.
 func (p *Program) Admits(step int, now *Sighting, earlier []*Sighting) bool {

@@ -1,0 +1,10 @@
+package window
+
+// ShareBytes is what a share is charged for itself.
+const ShareBytes = shareBytes
+
+// CellBytes is what a cell is charged for itself.
+func (t *Table[C, P]) CellBytes() int { return t.cellBytes() }
+
+// Shares is how many shares there are, and room for how many.
+func (t *Table[C, P]) Shares() (used, room int) { return len(t.shares.heap), len(t.shares.all) - 1 }
