@@ -5,6 +5,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"math"
 	"slices"
 	"strconv"
 	"strings"
@@ -129,7 +130,8 @@ func (p *Program) Number(v *View) (float64, bool) {
 	case types.Int:
 		return float64(value), true
 	case types.Double:
-		return float64(value), true
+		f := float64(value)
+		return f, !math.IsNaN(f) && !math.IsInf(f, 0)
 	default:
 		return 0, false
 	}
