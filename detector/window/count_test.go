@@ -199,4 +199,11 @@ func TestSumStaysANumber(t *testing.T) {
 	if got, _ := sum.Add(0, span, -math.MaxFloat64); got != math.MaxFloat64 {
 		t.Errorf("sum is %v after as much was taken from one of two", got)
 	}
+	sum.Reset()
+	for _, number := range []float64{math.MaxFloat64, math.MaxFloat64, -math.MaxFloat64} {
+		sum.Add(1000, span, number)
+	}
+	if got, _ := sum.Add(1000, span, 1); got != 1 {
+		t.Errorf("sum is %v after the largest number was taken away", got)
+	}
 }

@@ -20,12 +20,9 @@ type Plan struct {
 	Gaps   []int64 // by step: the most since the step before; 0 is none
 }
 
-// inTime reports whether an event of a time may follow earlier steps.
-func (p Plan) inTime(at int64, earlier []Step) bool {
+// inGap reports whether an event of a time may be the next step after earlier ones.
+func (p Plan) inGap(at int64, earlier []Step) bool {
 	n := len(earlier)
-	if passed(earlier[0].At, at, p.Within) {
-		return false
-	}
 	return n >= len(p.Gaps) || p.Gaps[n] <= 0 || !passed(earlier[n-1].At, at, p.Gaps[n])
 }
 
@@ -61,7 +58,7 @@ func (s *Sequence) Offer(plan Plan, met uint32, step Step, admits func(n int, ea
 		case met>>n&1 == 0:
 		case step.At < p[n-1].At:
 			r.Late++
-		case plan.inTime(step.At, p) && admits(n, p):
+		case plan.inGap(step.At, p) && admits(n, p):
 			s.partials[i] = append(p, step)
 		}
 	}

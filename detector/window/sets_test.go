@@ -68,6 +68,17 @@ func TestDistinctIsTheNaiveOne(t *testing.T) {
 	})
 }
 
+func TestDistinctIsBounded(t *testing.T) {
+	var distinct window.Distinct
+	n := 0
+	for hash := range uint64(2 * window.MaxDistinct) {
+		n, _ = distinct.Add(int64(hash), 1<<40, hash, "", 1<<40)
+	}
+	if n != window.MaxDistinct {
+		t.Errorf("%d values, want %d", n, window.MaxDistinct)
+	}
+}
+
 func TestDistinctCutsTexts(t *testing.T) {
 	for _, text := range []string{strings.Repeat("a", 100), strings.Repeat("ä", 100), "x" + strings.Repeat("😀", 100)} {
 		var distinct window.Distinct

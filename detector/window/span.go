@@ -28,17 +28,17 @@ func later(at, d int64) int64 {
 // parts is into how many parts a sliding window is divided.
 const parts = 12
 
-// Span is the width of a sliding window. The window is divided into twelve parts and covers the
-// part of the newest event and the eleven before it: it is never wider than its length, and up to
-// a twelfth narrower.
+// Span is the width of a sliding window, of 12 ms at least. The window is divided into twelve parts
+// and covers the part of the newest event and the eleven before it: it is never wider than its
+// length, and up to a twelfth narrower.
 type Span struct{ step int64 }
 
-// NewSpan returns the span of a length, of 12 ms at least.
-func NewSpan(length time.Duration) Span { return Span{max(length.Microseconds()/parts, 1000)} }
+// NewSpan returns the span of a length.
+func NewSpan(length time.Duration) Span { return Span{length.Microseconds() / parts} }
 
 // part is which part of all time an event falls into, by rank and so never 0.
 func (s Span) part(at int64) uint64 {
-	step := max(s.step, 1000) // the zero Span is the shortest
+	step := max(s.step, 1000)
 	n := at / step
 	if at%step < 0 {
 		n--

@@ -2,6 +2,7 @@ package window_test
 
 import (
 	"bytes"
+	"math/rand/v2"
 	"slices"
 	"testing"
 	"time"
@@ -71,8 +72,8 @@ func TestCredentialsAreForgotten(t *testing.T) {
 	for i, key := range digests(10_000) {
 		table.Update(key, uint64(i), int64(i), use)
 	}
-	if used, room := table.Shares(); used != table.Len() || room > 100 || table.Bytes() > 10_000 {
-		t.Errorf("%d shares in %d places for %d cells of %d bytes", used, room, table.Len(), table.Bytes())
+	if used, room := table.Shares(); used != table.Len() || room > 100 || table.Dirty() > used || table.Bytes() > 10_000 {
+		t.Errorf("%d shares in %d places, %d of them changed, for %d cells of %d bytes", used, room, table.Dirty(), table.Len(), table.Bytes())
 	}
 	table.Sweep(1 << 60)
 	if used, _ := table.Shares(); used != 0 || table.Bytes() != 0 {
@@ -176,6 +177,64 @@ func TestTableWritesOnlyWhatChanged(t *testing.T) {
 	}
 }
 
+// TestAllGivesNothingThatIsGone holds that a whole is no longer than what is there, and that what
+// was changed before something was read back is written.
+func TestAllGivesNothingThatIsGone(t *testing.T) {
+	keys := digests(3)
+	table := counts(keys[:2])
+	changes(table)
+	table.Update(keys[0], 0, 0, forget)
+	if entries := all(table); len(entries) != 1 || len(entries[0]) == 17 {
+		t.Errorf("it gives %x", entries)
+	}
+	table.Update(keys[0], 3, 0, use)
+	other := window.NewTable[window.Count](unlimited)
+	other.Update(keys[2], 3, 0, use)
+	if err := table.Apply(all(other)[0]); err != nil {
+		t.Fatal(err)
+	}
+	written := false
+	table.Changes(func(entry []byte) { written = written || bytes.Equal(entry[1:17], keys[0][:]) })
+	if !written {
+		t.Error("what had changed is not written")
+	}
+}
+
+// TestChangesMakeTheSameTable follows a table of a few shares, whose queues are closed again and
+// again, with one that is read back from its changes alone.
+func TestChangesMakeTheSameTable(t *testing.T) {
+	random := rand.New(rand.NewPCG(5, 6))
+	keys := digests(60)
+	limits := window.Limits{Bytes: 50 * 110, ShareBytes: 30 * 110}
+	table, follower := window.NewTable[window.Count](limits), window.NewTable[window.Count](limits)
+	span := window.NewSpan(time.Minute)
+	order := func(table *window.Table[window.Count, *window.Count]) (all []window.Key) {
+		table.Each(func(k window.Key, _ *window.Count) bool { all = append(all, k); return true })
+		return all
+	}
+	for i := range 20_000 {
+		n := random.IntN(len(keys))
+		table.Update(keys[n], uint64(n%3), int64(i), func(c *window.Count, _ bool) bool {
+			c.Add(int64(i), span)
+			return random.IntN(30) > 0
+		})
+		if random.IntN(8) > 0 {
+			continue
+		}
+		table.Changes(func(entry []byte) {
+			if err := follower.Apply(entry); err != nil {
+				t.Fatal(err)
+			}
+		})
+		if !slices.Equal(order(table), order(follower)) || !sameCells(table, follower) || table.Bytes() != follower.Bytes() {
+			t.Fatalf("after %d uses they differ", i)
+		}
+	}
+	if table.Evicted() == 0 {
+		t.Error("nothing was forgotten: it was not put to the test")
+	}
+}
+
 // TestNothingIsKeptForNobodyWhoWrites holds that a table that is never written remembers no keys
 // that are gone.
 func TestNothingIsKeptForNobodyWhoWrites(t *testing.T) {
@@ -257,5 +316,8 @@ func TestApplyTakesTheLaterCredential(t *testing.T) {
 	}
 	if want := window.ShareBytes + table.CellBytes(); table.Bytes() != want {
 		t.Errorf("%d bytes, want those of one cell in one share, %d", table.Bytes(), want)
+	}
+	if credential := all(table)[0][17]; credential != 2 {
+		t.Errorf("it is of credential %d", credential)
 	}
 }

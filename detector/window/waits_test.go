@@ -136,6 +136,18 @@ func TestQuietTellsOnce(t *testing.T) {
 	}
 }
 
+func TestQuietCountsNoFurtherThanItCan(t *testing.T) {
+	var q window.Quiet
+	if _, err := q.Decode(cell(flag(1), varint(100), varint(100), uvarint(math.MaxUint32-1), uvarint(0))); err != nil {
+		t.Fatal(err)
+	}
+	q.Admit(1, 1, 1, nil)
+	q.Admit(1, 1, 1, nil)
+	if _, held, _ := q.Due(101); held != math.MaxUint32 {
+		t.Errorf("%d held back", held)
+	}
+}
+
 // TestAWaitEndsAtItsOwnTime holds that the clock which ends one wait of a key leaves the others.
 func TestAWaitEndsAtItsOwnTime(t *testing.T) {
 	const now = 1764072000_000_000
