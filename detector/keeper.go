@@ -32,6 +32,7 @@ type Kept struct {
 	Unread      uint64 // remembered events that could not be read back, or written
 	Suppressed  uint64 // findings held back because one like them came shortly before
 	Excepted    uint64 // findings that an exception hid
+	Superseded  uint64 // observations made by another version of their rule
 	Keys, Bytes int    // what is remembered now
 }
 
@@ -107,6 +108,9 @@ func (k *keeper) swap(set *rule.Set) *keeper {
 	next.setTimers()
 	return next
 }
+
+// remembers reports whether rules keep anything from event to event.
+func (k *keeper) remembers() bool { return k.fleet || len(k.order) > 0 }
 
 func (k *keeper) kept() Kept {
 	c := k.counts
@@ -206,18 +210,20 @@ func (k *keeper) admit(p *rule.Program, f *finding.Finding, c conclusion) (ok bo
 // sweepEvery is how often what no window can need any more is looked for.
 const sweepEvery = int64(time.Minute / time.Microsecond)
 
-// tick ends the waits and quiet times that are over by the collectors' clock.
+// tick ends the waits and quiet times that are over by the collectors' clock. Several ticks end
+// what the last of them alone would, in the same order.
 func (k *keeper) tick(clock int64, out *Outcome) {
 	if clock <= k.clock {
 		return
 	}
-	sweep := clock/sweepEvery != k.clock/sweepEvery
-	k.clock = clock
+	minute := clock - clock%sweepEvery
+	sweep := minute > k.clock
 	for {
 		next, due := k.timers.pop(clock)
 		if !due {
 			break
 		}
+		k.clock = max(k.clock, next.at+1)
 		t := k.trackers[next.rule]
 		if next.quiet {
 			k.endQuiet(t, next, out)
@@ -225,9 +231,10 @@ func (k *keeper) tick(clock int64, out *Outcome) {
 			k.endWaits(t, next, out)
 		}
 	}
+	k.clock = clock
 	if sweep {
 		for _, t := range k.order {
-			t.sweep(clock)
+			t.sweep(minute)
 		}
 	}
 }
