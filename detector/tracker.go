@@ -15,6 +15,7 @@ import (
 // tracker keeps what one rule remembers. Of the tables of cells it has the one of its kind.
 type tracker struct {
 	program *rule.Program
+	plan    window.Plan // of a sequence
 
 	count    *window.Table[window.Count, *window.Count]
 	distinct *window.Table[window.Distinct, *window.Distinct]
@@ -62,6 +63,7 @@ func newTracker(p *rule.Program, limits window.Limits) *tracker {
 		t.sum = window.NewTable[window.Sum](limits)
 		t.tables = append(t.tables, t.sum)
 	case rule.KindSequence:
+		t.plan = planOf(p)
 		t.sequence = window.NewTable[window.Sequence](limits)
 		t.tables = append(t.tables, t.sequence)
 	case rule.KindAbsence:
@@ -77,6 +79,15 @@ func newTracker(p *rule.Program, limits window.Limits) *tracker {
 		t.tables = append(t.tables, t.quiet)
 	}
 	return t
+}
+
+// planOf is the form of a rule's sequence.
+func planOf(p *rule.Program) window.Plan {
+	plan := window.Plan{Steps: p.Steps(), Within: p.Within.Microseconds()}
+	for _, gap := range p.Gaps {
+		plan.Gaps = append(plan.Gaps, gap.Microseconds())
+	}
+	return plan
 }
 
 // memory is what the rule remembers.
@@ -115,55 +126,63 @@ func (k *keeper) offer(p *rule.Program, h hit, out *Outcome) {
 	key := keyOf(h.tenant, h.key...)
 	credential := credentialOf(h.tenant, h.source)
 	within := p.Within.Microseconds()
+	observed := finding.Observed{Within: p.Within.Seconds()}
+	var late, found bool
 	switch p.Kind {
 	case rule.KindCount:
 		t.count.Update(key, credential, received, func(c *window.Count, _ bool) bool {
-			if n, late := c.Add(at, window.NewSpan(p.Within)); late {
-				k.counts.Late++
-			} else if float64(n) >= p.AtLeast {
+			observed.Count, late = c.Add(at, window.NewSpan(p.Within))
+			if found = !late && float64(observed.Count) >= p.AtLeast; found {
 				c.Reset()
-				k.concludeHit(p, &h, nil, &finding.Observed{Within: p.Within.Seconds(), Count: n}, out)
 			}
 			return true
 		})
 	case rule.KindDistinct:
 		t.distinct.Update(key, credential, received, func(c *window.Distinct, _ bool) bool {
-			if n, late := c.Add(at, within, hashOf(h.value), h.value, int(p.AtLeast)); late {
-				k.counts.Late++
-			} else if float64(n) >= p.AtLeast {
+			observed.Count, late = c.Add(at, within, hashOf(h.value), h.value, int(p.AtLeast))
+			if found = !late && float64(observed.Count) >= p.AtLeast; found {
 				values := c.Values()
+				observed.Values = values[:min(len(values), maxValues)]
 				c.Reset()
-				k.concludeHit(p, &h, nil, &finding.Observed{Within: p.Within.Seconds(), Count: n, Values: values[:min(len(values), maxValues)]}, out)
 			}
 			return true
 		})
 	case rule.KindSum:
 		t.sum.Update(key, credential, received, func(c *window.Sum, _ bool) bool {
-			if sum, late := c.Add(at, window.NewSpan(p.Within), h.number); late {
-				k.counts.Late++
-			} else if sum >= p.AtLeast {
+			observed.Sum, late = c.Add(at, window.NewSpan(p.Within), h.number)
+			if found = !late && observed.Sum >= p.AtLeast; found {
 				c.Reset()
-				k.concludeHit(p, &h, nil, &finding.Observed{Within: p.Within.Seconds(), Sum: sum}, out)
 			}
 			return true
 		})
 	case rule.KindFirstSeen:
+		observed = finding.Observed{Values: []string{h.value}}
 		t.first.Update(key, credential, received, func(c *window.FirstSeen, _ bool) bool {
 			is, forgot := c.Add(at, p.Learn.Microseconds(), p.Memory.Microseconds(), hashOf(h.value), maxKnown)
 			if forgot {
 				k.counts.Forgotten++
 			}
-			if is == window.New {
-				k.concludeHit(p, &h, nil, &finding.Observed{Values: []string{h.value}}, out)
-			}
+			found = is == window.New
 			return true
 		})
 	case rule.KindSequence:
-		k.offerSequence(t, key, credential, &h, out)
+		k.offerSequence(t, key, credential, h, out)
 	case rule.KindAbsence:
-		k.offerAbsence(t, key, credential, &h, out)
+		k.offerAbsence(t, key, credential, h, out)
 	case rule.KindMatch, rule.KindAnomaly:
 	}
+	if late {
+		k.counts.Late++
+	}
+	if found {
+		k.concludeOwn(p, h, observed, out)
+	}
+}
+
+// concludeOwn makes the finding of a hit that stands for no other event's. It has a copy of the
+// hit, so that a hit that concludes nothing costs no allocation.
+func (k *keeper) concludeOwn(p *rule.Program, h hit, observed finding.Observed, out *Outcome) {
+	k.concludeHit(p, &h, nil, &observed, out)
 }
 
 // Bounds of what is kept and shown of values.
@@ -178,37 +197,34 @@ func hashOf(text string) uint64 {
 	return h.Sum64()
 }
 
-func (k *keeper) offerSequence(t *tracker, key window.Key, credential uint64, h *hit, out *Outcome) {
+func (k *keeper) offerSequence(t *tracker, key window.Key, credential uint64, h hit, out *Outcome) {
 	p := t.program
-	plan := window.Plan{Steps: p.Steps(), Within: p.Within.Microseconds()}
-	for _, gap := range p.Gaps {
-		plan.Gaps = append(plan.Gaps, gap.Microseconds())
-	}
 	if h.steps&1 == 0 {
 		if _, there := t.sequence.Find(key); !there {
 			return // nothing has begun that it could go on with
 		}
 	}
 	// The finding is the last event's: of an earlier one it takes the id and what the rule says of it.
-	step, err := stepOf(h, k.fleet, &rule.Sighting{Event: h.sighting.Event, Facts: h.sighting.Facts})
+	step, err := stepOf(&h, k.fleet, &rule.Sighting{Event: h.sighting.Event, Facts: h.sighting.Facts})
 	if err != nil {
 		k.counts.Unread++
 		return
 	}
+	var r window.Result
 	t.sequence.Update(key, credential, h.received, func(s *window.Sequence, _ bool) bool {
-		r := s.Offer(plan, h.steps, step, func(n int, earlier []window.Step) bool { return k.admits(p, n, h, earlier) })
-		k.counts.Late += uint64(r.Late)
-		k.counts.Forgotten += uint64(r.Evicted)
-		for _, steps := range r.Complete {
-			if earlier, ok := k.recall(steps[:len(steps)-1]); ok {
-				k.concludeHit(p, h, earlier, nil, out)
-			}
-		}
+		r = s.Offer(t.plan, h.steps, step, func(n int, earlier []window.Step) bool { return k.admits(p, n, &h, earlier) })
 		return !s.Idle()
 	})
+	k.counts.Late += uint64(r.Late)
+	k.counts.Forgotten += uint64(r.Evicted)
+	for _, steps := range r.Complete {
+		if earlier, ok := k.recall(steps[:len(steps)-1]); ok {
+			k.concludeHit(p, &h, earlier, nil, out)
+		}
+	}
 }
 
-func (k *keeper) offerAbsence(t *tracker, key window.Key, credential uint64, h *hit, out *Outcome) {
+func (k *keeper) offerAbsence(t *tracker, key window.Key, credential uint64, h hit, out *Outcome) {
 	p := t.program
 	const after, without = 0, 1
 	if _, there := t.absence.Find(key); !there && h.steps&(1<<after) == 0 {
@@ -221,11 +237,11 @@ func (k *keeper) offerAbsence(t *tracker, key window.Key, credential uint64, h *
 		before = a.Next()
 		due = a.Due(at, math.MinInt64)
 		if h.steps&(1<<without) != 0 {
-			a.Close(at, func(s window.Step) bool { return k.admits(p, without, h, []window.Step{s}) })
+			a.Close(at, func(s window.Step) bool { return k.admits(p, without, &h, []window.Step{s}) })
 		}
 		if h.steps&(1<<after) != 0 {
 			h.sighting.Key, h.sighting.QuietKey = h.key, h.quiet
-			if step, err := stepOf(h, k.fleet, h.sighting); err != nil {
+			if step, err := stepOf(&h, k.fleet, h.sighting); err != nil {
 				k.counts.Unread++
 			} else {
 				k.counts.Forgotten += uint64(a.Open(step, received, p.Within.Microseconds()))
