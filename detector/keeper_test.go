@@ -157,8 +157,20 @@ func TestEachWaitEndsAtItsOwnTime(t *testing.T) {
 	}
 }
 
-// BenchmarkOffer is an event counted by actor, with 20,000 actors: Process of an event that is
-// parsed already, and of it the keeper's part, from the hit on.
+// TestAHitThatConcludesNothingCostsNoAllocation holds it for keys that are known.
+func TestAHitThatConcludesNothingCostsNoAllocation(t *testing.T) {
+	const actors = 100
+	offer := detector.Offers(counting(t, 1), actors)
+	for i := range actors {
+		offer(i)
+	}
+	i := 0
+	if n := testing.AllocsPerRun(1000, func() { offer(i % actors); i++ }); n > 0 {
+		t.Errorf("%v allocations", n)
+	}
+}
+
+// BenchmarkOffer is the keeper's part of an event that is counted by actor, with 20,000 actors.
 func BenchmarkOffer(b *testing.B) {
 	const actors = 20_000
 	set := counting(b, 1)
