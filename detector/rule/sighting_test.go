@@ -91,6 +91,17 @@ func TestWhatIsRememberedOfAnEventIsBounded(t *testing.T) {
 	}
 }
 
+// TestALongTextIsRememberedByItsBeginning holds the bound of one text.
+func TestALongTextIsRememberedByItsBeginning(t *testing.T) {
+	_, read := sight(t, sights(t), `{"x":"`+strings.Repeat("a", 5000)+`"}`)
+	if text, _ := read.Facts["call.args_text"].(string); len(text) < 3000 || len(text) > 4096 {
+		t.Errorf("%d bytes of call.args_text", len(text))
+	}
+	if text, _ := read.Facts["call.args"].(map[string]any)["x"].(string); len(text) != 4096 {
+		t.Errorf("%d bytes of an argument", len(text))
+	}
+}
+
 // TestSmallArgumentsAreRememberedWhole holds that what fits is kept as it is.
 func TestSmallArgumentsAreRememberedWhole(t *testing.T) {
 	text := `{"a":["x",1,2.5,true,null,{"b":"ä"}],"c":{}}`

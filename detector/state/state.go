@@ -49,7 +49,7 @@ const (
 func (w *Writer) Add(table Table, entry []byte) {
 	if len(w.chunk) > 0 && len(w.chunk)+len(entry) > ChunkBytes {
 		w.chunks = append(w.chunks, w.chunk)
-		w.chunk = nil
+		w.chunk = make([]byte, 0, ChunkBytes) // it will be filled like the one before
 	}
 	if len(w.chunk) == 0 {
 		w.chunk = append(w.chunk, Version)
