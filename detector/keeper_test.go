@@ -37,6 +37,31 @@ func counting(tb testing.TB, rules int) *rule.Set {
 	return set
 }
 
+// TestAFindingUsesUpItsEvents holds that after a finding as many new events are needed for the next.
+func TestAFindingUsesUpItsEvents(t *testing.T) {
+	engine := detector.NewEngine(kinds(t))
+	found := map[string][]int{}
+	for i := range 12 {
+		for n, tool := range []string{"read", "send"} {
+			e := message(fmt.Sprint(tool, i), event.ToServer, fmt.Sprintf(`{"jsonrpc":"2.0","id":%d,"method":"tools/call","params":{"name":%q,"arguments":{"path":"path-%d"}}}`, 2*i+n, tool, i))
+			e.Time = noon.Add(time.Duration(i) * time.Second)
+			e.Received = e.Time
+			for _, f := range engine.Process(int64(2*i+n), &e).Findings {
+				found[f.Rule] = append(found[f.Rule], i)
+			}
+		}
+	}
+	for id, want := range map[string][]int{
+		"counts":  {2, 5, 8, 11}, // three reads
+		"differs": {2, 5, 8, 11}, // three paths
+		"adds":    {2, 5, 8, 11}, // 300 bytes, in messages of a little more than 100
+	} {
+		if !slices.Equal(found[id], want) {
+			t.Errorf("%s: found at %v, want %v", id, found[id], want)
+		}
+	}
+}
+
 // TestSwapChangesTheLimits holds that a rule which stays gives room to those that come, and that
 // what it forgot stays counted when it goes.
 func TestSwapChangesTheLimits(t *testing.T) {
@@ -145,9 +170,9 @@ func TestEachWaitEndsAtItsOwnTime(t *testing.T) {
 		engine.Process(int64(i), &e)
 	}
 	var got []string
-	for _, after := range []time.Duration{16, 24, 26} {
+	for _, after := range []time.Duration{16 * time.Second, 24 * time.Second, 26 * time.Second} {
 		var events []string
-		for _, f := range engine.Tick(noon.Add(after * time.Second)).Findings {
+		for _, f := range engine.Tick(noon.Add(after)).Findings {
 			events = append(events, f.Events...)
 		}
 		got = append(got, strings.Join(events, " "))
