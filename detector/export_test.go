@@ -1,10 +1,12 @@
 package detector
 
 import (
+	"fmt"
 	"time"
 
 	"github.com/mcpwatch/mcpwatch/detector/rule"
 	"github.com/mcpwatch/mcpwatch/detector/state"
+	"github.com/mcpwatch/mcpwatch/detector/window"
 )
 
 // NewEngineOf returns an engine with a window of its own.
@@ -50,4 +52,36 @@ func Resumed(set *rule.Set, clock time.Time) *Detector {
 	d := New(set)
 	d.clock = clock
 	return d
+}
+
+// KeyOf is the key of a cell.
+var KeyOf = keyOf
+
+// Offers returns what shows the first rule of a set one hit more of one of so many actors.
+func Offers(set *rule.Set, actors int) func(actor int) {
+	k := newKeeper(set, false)
+	hits := make([]hit, actors)
+	for i := range hits {
+		hits[i] = hit{key: []string{fmt.Sprint("agent:laptop-", i, "/claude-code")}, steps: 1, tenant: "acme", source: "taps"}
+	}
+	clock := int64(0)
+	var out Outcome
+	return func(actor int) {
+		clock += 1000
+		h := hits[actor]
+		h.time, h.received = clock, clock
+		k.offer(set.Programs[0], h, &out)
+	}
+}
+
+// Fill has the first rule of an engine count one event of each of so many actors, of a thousand
+// credentials.
+func Fill(g *Engine, actors int) {
+	t := g.keeper.order[0]
+	for i := range actors {
+		t.count.Update(keyOf("acme", fmt.Sprint("agent:", i)), uint64(i%1000), int64(i), func(c *window.Count, _ bool) bool {
+			c.Add(int64(i), window.NewSpan(t.program.Within))
+			return true
+		})
+	}
 }

@@ -29,6 +29,7 @@ type Kept struct {
 	Unkeyed     uint64 // events that met a rule's condition and have no value for its key
 	Late        uint64 // events older than the window or the step that they would have counted for
 	Forgotten   uint64 // keys and beginnings forgotten for want of room
+	Unread      uint64 // remembered events that could not be read back, or written
 	Suppressed  uint64 // findings held back because one like them came shortly before
 	Excepted    uint64 // findings that an exception hid
 	Superseded  uint64 // observations made by another version of their rule
@@ -92,10 +93,17 @@ func (k *keeper) swap(set *rule.Set) *keeper {
 		t := k.trackers[p.Rule.ID]
 		if t == nil || t.program.Version != p.Version {
 			t = newTracker(p, limits)
+		} else {
+			t.setLimits(limits)
 		}
 		t.program = p
 		next.trackers[p.Rule.ID] = t
 		next.order = append(next.order, t)
+	}
+	for id, t := range k.trackers {
+		if next.trackers[id] != t {
+			next.counts.Forgotten += t.memory().Evicted // it counts on without the rule
+		}
 	}
 	next.setTimers()
 	return next
@@ -107,9 +115,10 @@ func (k *keeper) remembers() bool { return k.fleet || len(k.order) > 0 }
 func (k *keeper) kept() Kept {
 	c := k.counts
 	for _, t := range k.order {
-		c.Forgotten += t.forgotten()
-		c.Keys += t.keys()
-		c.Bytes += t.bytes()
+		m := t.memory()
+		c.Forgotten += m.Evicted
+		c.Keys += m.Keys
+		c.Bytes += m.Bytes
 	}
 	return c
 }

@@ -6,6 +6,27 @@ import (
 	"github.com/mcpwatch/mcpwatch/detector/state"
 )
 
+// RuleMemory is what one rule remembers of one stream.
+type RuleMemory struct {
+	Rule        string
+	Keys, Bytes int
+	Evicted     uint64 // keys forgotten for want of room, since the engine began
+}
+
+// Memory is what each rule remembers, of those that remember anything, by rule id.
+func (g *Engine) Memory() []RuleMemory { return g.keeper.memory() }
+
+// Memory is Engine.Memory.
+func (f *Fleet) Memory() []RuleMemory { return f.keeper.memory() }
+
+func (k *keeper) memory() []RuleMemory {
+	all := make([]RuleMemory, len(k.order))
+	for i, t := range k.order {
+		all[i] = t.memory()
+	}
+	return all
+}
+
 // changes adds to a segment what changed since it was last called, or, for a first segment,
 // everything.
 func (k *keeper) changes(w *state.Writer, everything bool) {

@@ -20,7 +20,10 @@ type timer struct {
 
 // timers are kept by time, and where that is equal by rule and key, so that they end in an order
 // that hangs on nothing else.
-type timers struct{ heap timerHeap }
+type timers struct {
+	heap timerHeap
+	most int // how many there may be before they are made anew
+}
 
 func (t *timers) push(next timer) {
 	if next.at != math.MaxInt64 {
@@ -67,26 +70,16 @@ func (h *timerHeap) Pop() any {
 const leastTimers = 1024
 
 // wake has a key looked at. An event that waits and is answered leaves its timer behind; when
-// most timers are such, they are made anew of what still waits. It changes no order.
+// there are twice as many as were needed, they are made anew of what still waits. It changes no
+// order.
 func (k *keeper) wake(next timer) {
 	k.timers.push(next)
-	if n := len(k.timers.heap); n > leastTimers {
-		waiting := 0
-		for _, t := range k.order {
-			if t.absence != nil {
-				waiting += t.absence.Len()
-			}
-			if t.quiet != nil {
-				waiting += t.quiet.Len()
-			}
-		}
-		if n > 2*waiting+leastTimers {
-			k.setTimers()
-		}
+	if len(k.timers.heap) > k.timers.most {
+		k.setTimers()
 	}
 }
 
-// setTimers makes the timers of all that waits, after it was read back or moved.
+// setTimers makes the timers of all that waits.
 func (k *keeper) setTimers() {
 	k.timers = timers{}
 	for _, t := range k.order {
@@ -103,4 +96,5 @@ func (k *keeper) setTimers() {
 			})
 		}
 	}
+	k.timers.most = 2*len(k.timers.heap) + leastTimers
 }

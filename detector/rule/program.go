@@ -5,6 +5,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"math"
 	"slices"
 	"strconv"
 	"strings"
@@ -129,7 +130,8 @@ func (p *Program) Number(v *View) (float64, bool) {
 	case types.Int:
 		return float64(value), true
 	case types.Double:
-		return float64(value), true
+		f := float64(value)
+		return f, !math.IsNaN(f) && !math.IsInf(f, 0)
 	default:
 		return 0, false
 	}
@@ -142,6 +144,9 @@ func (p *Program) Remembers() bool {
 
 // Sight is the shown event as the rule remembers it.
 func (p *Program) Sight(v *View) *Sighting { return v.sight(p.kept) }
+
+// LooksBack reports whether a step's condition has a part that is about earlier steps.
+func (p *Program) LooksBack(step int) bool { return p.steps[step].then != nil }
 
 // Admits reports whether an event meets the part of a step's condition that is about earlier
 // steps.

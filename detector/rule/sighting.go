@@ -2,9 +2,11 @@ package rule
 
 import (
 	"fmt"
+	"math"
 	"slices"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"github.com/go-json-experiment/json"
 	"github.com/google/cel-go/common/types"
@@ -19,8 +21,8 @@ import (
 // It holds copies, and is good for ever.
 type Sighting struct {
 	Event    string    `json:"event"`
-	Time     time.Time `json:"time"`
-	Received time.Time `json:"received"`
+	Time     time.Time `json:"time,omitzero"`
+	Received time.Time `json:"received,omitzero"`
 	Tenant   string    `json:"tenant,omitempty"`
 	// Source is the credential that shipped the event: what it costs to remember is on its share.
 	Source  string       `json:"source,omitempty"`
@@ -40,8 +42,10 @@ type Sighting struct {
 
 // Bounds of what is kept of one event.
 const (
+	maxFacts    = 8192 // bytes of all facts together
 	maxFactText = 4096
 	maxFactList = 64
+	factBytes   = 8 // what a value costs beside its text
 )
 
 // Sight makes the shown event a sighting with those fields.
@@ -56,12 +60,13 @@ func (v *View) sight(fields []string) *Sighting {
 	if v.definition != nil {
 		s.Name = strings.Clone(v.definition.name)
 	}
+	room := factRoom(maxFacts)
 	for _, name := range fields {
 		value, ok := v.resolve(v.schema.index[name]).(ref.Val)
 		if !ok {
 			continue
 		}
-		if fact := factOf(value); fact != nil {
+		if fact := room.copy(value); fact != nil {
 			if s.Facts == nil {
 				s.Facts = make(map[string]any, len(fields))
 			}
@@ -71,37 +76,71 @@ func (v *View) sight(fields []string) *Sighting {
 	return s
 }
 
-// factOf copies a value into one that has a JSON form; nil where it is absent.
-func factOf(value ref.Val) any {
+// factRoom is how many bytes may still be kept of an event.
+type factRoom int
+
+// copy copies a value into one that has a JSON form; nil where it is absent, or no room is left.
+func (r *factRoom) copy(value ref.Val) any {
+	if *r -= factBytes; *r < 0 {
+		return nil
+	}
 	switch value := value.(type) {
 	case types.String:
-		return strings.Clone(string(value[:min(len(value), maxFactText)]))
+		return r.text(string(value))
 	case types.Int:
 		return int64(value)
 	case types.Double:
-		return float64(value)
+		// JSON has no other numbers; one that is written larger is the largest.
+		return max(-math.MaxFloat64, min(float64(value), math.MaxFloat64))
 	case types.Bool:
 		return bool(value)
 	case types.Timestamp:
 		return value.Time
 	case traits.Lister:
-		list := []any{}
-		for it := value.Iterator(); it.HasNext() == types.True && len(list) < maxFactList; {
-			list = append(list, factOf(it.Next()))
-		}
-		return list
+		return r.list(value)
 	case traits.Mapper:
-		facts := map[string]any{}
-		for it := value.Iterator(); it.HasNext() == types.True && len(facts) < maxFactList; {
-			key := it.Next()
-			if name, ok := key.(types.String); ok {
-				facts[string(name)] = factOf(value.Get(key))
-			}
-		}
-		return facts
+		return r.members(value)
 	default:
 		return nil
 	}
+}
+
+// text copies a text, cut to what there is room for.
+func (r *factRoom) text(s string) string {
+	n := min(len(s), maxFactText, int(*r))
+	for n < len(s) && n > 0 && !utf8.RuneStart(s[n]) {
+		n--
+	}
+	*r -= factRoom(n)
+	return strings.Clone(s[:n])
+}
+
+func (r *factRoom) list(from traits.Lister) []any {
+	list := []any{}
+	for it := from.Iterator(); it.HasNext() == types.True && len(list) < maxFactList && *r > 0; {
+		list = append(list, r.copy(it.Next()))
+	}
+	return list
+}
+
+// members copies members by name: a map has no order of its own.
+func (r *factRoom) members(from traits.Mapper) map[string]any {
+	var names []string
+	for it := from.Iterator(); it.HasNext() == types.True; {
+		if name, ok := it.Next().(types.String); ok {
+			names = append(names, string(name))
+		}
+	}
+	slices.Sort(names)
+	facts := map[string]any{}
+	for _, name := range names[:min(len(names), maxFactList)] {
+		if len(name)+factBytes > int(*r) {
+			break
+		}
+		*r -= factRoom(len(name))
+		facts[strings.Clone(name)] = r.copy(from.Get(types.String(name)))
+	}
+	return facts
 }
 
 // Encode gives the sighting's bytes.

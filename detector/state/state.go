@@ -23,8 +23,11 @@ const Version = 1
 // which of the rule's tables it is.
 type Table struct {
 	Rule, Version string
-	Number        int
+	Number        int // 0 to 16
 }
+
+// maxNumber is the highest number of a table that is read.
+const maxNumber = 16
 
 // ChunkBytes is about how long a chunk is: a record of the state topic.
 const ChunkBytes = 512 << 10
@@ -46,7 +49,7 @@ const (
 func (w *Writer) Add(table Table, entry []byte) {
 	if len(w.chunk) > 0 && len(w.chunk)+len(entry) > ChunkBytes {
 		w.chunks = append(w.chunks, w.chunk)
-		w.chunk = nil
+		w.chunk = make([]byte, 0, ChunkBytes) // it will be filled like the one before
 	}
 	if len(w.chunk) == 0 {
 		w.chunk = append(w.chunk, Version)
@@ -94,8 +97,11 @@ func Read(chunk []byte, each func(table Table, entry []byte) error) error {
 				return errCut
 			}
 			number, n := binary.Uvarint(rest)
-			if n <= 0 || number > 16 {
+			if n <= 0 {
 				return errCut
+			}
+			if number > maxNumber {
+				return fmt.Errorf("reading a chunk of state: table %d of rule %.40q", number, first)
 			}
 			rest = rest[n:]
 			table = Table{string(first), string(second), int(number)}
@@ -183,7 +189,9 @@ func DecodeManifest(s string) (Manifest, error) {
 		if n <= 0 {
 			return Manifest{}, errCut
 		}
-		last, data = last+step, data[n:]
+		if last, data = last+step, data[n:]; last < 0 {
+			return Manifest{}, fmt.Errorf("reading the manifest of the state: offset %d", last)
+		}
 		m.Chunks = append(m.Chunks, last)
 	}
 	if len(data) > 0 {

@@ -2,6 +2,7 @@ package state_test
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"slices"
 	"testing"
@@ -57,19 +58,86 @@ func TestManifests(t *testing.T) {
 	if empty, err := state.DecodeManifest(""); err != nil || len(empty.Chunks) != 0 {
 		t.Errorf("nothing committed is read as %v, %v", empty, err)
 	}
-	for _, text := range []string{"x", text[:len(text)-4], text + "AAAA", "mcpwatch.state.1:!"} {
+	negative := state.Manifest{Chunks: []int64{-1}}
+	for _, text := range []string{negative.Encode(), "x", text[:len(text)-4], text + "AAAA", "mcpwatch.state.1:!"} {
 		if _, err := state.DecodeManifest(text); err == nil {
 			t.Errorf("%.30q… is read", text)
 		}
 	}
 }
 
+// TestReadRefuses holds that a chunk that nobody wrote is not read.
+func TestReadRefuses(t *testing.T) {
+	var w state.Writer
+	w.Add(state.Table{Rule: "a", Version: "1"}, []byte("entry"))
+	chunk := w.Chunks()[0]
+	for name, data := range map[string][]byte{
+		"nothing":         {},
+		"another version": append([]byte{state.Version + 1}, chunk[1:]...),
+		"its end missing": chunk[:len(chunk)-1],
+		"a kind unknown":  append(slices.Clone(chunk), 3, 0),
+		"a high number":   {state.Version, 1, 0, 0, 17},
+		"a long text":     {state.Version, 2, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 1},
+	} {
+		if err := state.Read(data, func(state.Table, []byte) error { return nil }); err == nil {
+			t.Errorf("%s: it is read", name)
+		}
+	}
+	refused := errors.New("refused")
+	if err := state.Read(chunk, func(state.Table, []byte) error { return refused }); !errors.Is(err, refused) {
+		t.Errorf("an error of the reader becomes %v", err)
+	}
+}
+
+// FuzzRead holds that what is read of a chunk is read again when it is written.
 func FuzzRead(f *testing.F) {
 	var w state.Writer
 	w.Add(state.Table{Rule: "a", Version: "1"}, []byte("entry"))
+	w.Add(state.Table{Rule: "b", Version: "1", Number: 1}, nil)
 	f.Add(w.Chunks()[0])
-	f.Fuzz(func(_ *testing.T, data []byte) {
-		_ = state.Read(data, func(state.Table, []byte) error { return nil })
-		_, _ = state.DecodeManifest(string(data))
+	f.Fuzz(func(t *testing.T, data []byte) {
+		var want, got []string
+		var w state.Writer
+		err := state.Read(data, func(table state.Table, entry []byte) error {
+			w.Add(table, entry)
+			want = append(want, fmt.Sprintf("%v %x", table, entry))
+			return nil
+		})
+		if err != nil {
+			return
+		}
+		for _, chunk := range w.Chunks() {
+			if err := state.Read(chunk, func(table state.Table, entry []byte) error {
+				got = append(got, fmt.Sprintf("%v %x", table, entry))
+				return nil
+			}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if !slices.Equal(got, want) {
+			t.Errorf("%q was read as %q", want, got)
+		}
+	})
+}
+
+// FuzzDecodeManifest holds that a manifest that is read is written as it was, and names nothing
+// that no topic has.
+func FuzzDecodeManifest(f *testing.F) {
+	m := state.Manifest{Clock: 1764072000000000, Control: "0123", Chunks: []int64{5, 6, 700}}
+	f.Add(m.Encode())
+	f.Add("")
+	f.Add("mcpwatch.state.1:AAAB")
+	f.Fuzz(func(t *testing.T, text string) {
+		m, err := state.DecodeManifest(text)
+		if err != nil {
+			return
+		}
+		if len(m.Chunks) > state.MaxChunks || slices.ContainsFunc(m.Chunks, func(offset int64) bool { return offset < 0 }) {
+			t.Errorf("chunks %v", m.Chunks)
+		}
+		again, err := state.DecodeManifest(m.Encode())
+		if err != nil || again.Clock != m.Clock || again.Control != m.Control || !slices.Equal(again.Chunks, m.Chunks) {
+			t.Errorf("%v was read as %v, %v", m, again, err)
+		}
 	})
 }

@@ -1,192 +1,147 @@
 package window
 
 import (
+	"cmp"
 	"encoding/binary"
+	"math"
 	"slices"
 	"strings"
+	"unicode/utf8"
 )
 
-// maxSample bounds what is kept of a value for people to read, in bytes.
-const maxSample = 64
+// Bounds of a Distinct.
+const (
+	// MaxDistinct is how many values it knows at most.
+	MaxDistinct = 1000
+	// maxSample bounds what is kept of a value for people to read, in bytes.
+	maxSample = 64
+)
 
-// seenValue is a value and when it was last there.
-type seenValue struct {
-	hash   uint64
-	at     int64
-	sample string
-}
-
-// Distinct knows the different values in a sliding window, each with its newest time. It is exact.
+// Distinct knows the different values in a sliding window, each with the newest time it came.
+// It is exact.
 type Distinct struct {
-	values []seenValue
-	newest int64
+	values  []sample // by time, and then by arrival
+	newest  uint64   // rank
+	samples int      // bytes
 }
 
-// Add adds a value, and returns how many different ones lie within a length of the newest. One
-// older than that is late, and not added. At most that many values are kept: the oldest goes first.
+// sample is a value, when it was last there, and its beginning.
+type sample struct {
+	hash uint64
+	at   int64
+	text string
+}
+
+// Add adds a value, and returns how many different ones lie within a length of the newest event.
+// One older than that is late, and not added. At most that many values are kept, and never more
+// than MaxDistinct: the oldest goes first.
 func (d *Distinct) Add(at, within int64, hash uint64, text string, most int) (n int, late bool) {
-	if len(d.values) > 0 && at < d.newest-within {
-		return len(d.values), true
+	d.newest = max(d.newest, rank(at))
+	if late = d.old(at, within); !late {
+		d.put(at, hash, text)
 	}
-	if len(d.values) == 0 || at > d.newest {
-		d.newest = at
+	for len(d.values) > 0 && (len(d.values) > min(most, MaxDistinct) || d.old(d.values[0].at, within)) {
+		d.samples -= len(d.values[0].text)
+		d.values = slices.Delete(d.values, 0, 1)
 	}
-	d.values = slices.DeleteFunc(d.values, func(v seenValue) bool { return v.at < d.newest-within })
-	if i := slices.IndexFunc(d.values, func(v seenValue) bool { return v.hash == hash }); i >= 0 {
-		d.values[i].at = max(d.values[i].at, at)
-		return len(d.values), false
-	}
-	if len(d.values) >= most {
-		d.values = slices.Delete(d.values, d.oldest(), d.oldest()+1)
-	}
-	d.values = append(d.values, seenValue{hash, at, strings.Clone(text[:min(len(text), maxSample)])})
-	return len(d.values), false
+	return len(d.values), late
 }
 
-func (d *Distinct) oldest() int { return oldestOf(d.values) }
+func (d *Distinct) old(at, within int64) bool { return d.newest-rank(at) > length(within) }
 
-func oldestOf(values []seenValue) int {
-	oldest := 0
-	for i, v := range values {
-		if v.at < values[oldest].at {
-			oldest = i
+func (d *Distinct) put(at int64, hash uint64, text string) {
+	value := sample{hash: hash, at: at}
+	known := slices.IndexFunc(d.values, func(v sample) bool { return v.hash == hash })
+	switch {
+	case known < 0:
+		value.text = strings.Clone(cut(text, maxSample))
+		d.samples += len(value.text)
+	case d.values[known].at > at:
+		return
+	default:
+		value.text = d.values[known].text
+		d.values = slices.Delete(d.values, known, known+1)
+	}
+	place, _ := slices.BinarySearchFunc(d.values, at, func(v sample, at int64) int {
+		if v.at == at {
+			return -1 // after those of the same time
+		}
+		return cmp.Compare(v.at, at)
+	})
+	d.values = slices.Insert(d.values, place, value)
+}
+
+// cut shortens a text to so many bytes, or a little less where a character would be cut.
+func cut(text string, most int) string {
+	if len(text) <= most {
+		return text
+	}
+	for i := most; i > most-utf8.UTFMax; i-- {
+		if utf8.RuneStart(text[i]) {
+			return text[:i]
 		}
 	}
-	return oldest
+	return text[:most] // no UTF-8
 }
 
 // Values are the beginnings of the values, oldest first.
 func (d *Distinct) Values() []string {
-	sorted := slices.Clone(d.values)
-	slices.SortStableFunc(sorted, func(a, b seenValue) int { return int(max(-1, min(a.at-b.at, 1))) })
-	texts := make([]string, len(sorted))
-	for i, v := range sorted {
-		texts[i] = strings.ToValidUTF8(v.sample, "")
+	texts := make([]string, len(d.values))
+	for i, v := range d.values {
+		texts[i] = strings.ToValidUTF8(v.text, "")
 	}
 	return texts
 }
 
-// Reset forgets the values.
-func (d *Distinct) Reset() { d.values = nil }
+// Reset forgets the values, not the time.
+func (d *Distinct) Reset() { *d = Distinct{newest: d.newest} }
 
-// seenValueBytes is what a value takes in memory beside its sample.
-const seenValueBytes = 32
+// sampleBytes is what a value takes in memory beside its text.
+const sampleBytes = 32
 
 // Size implements Cell.
-func (d *Distinct) Size() int { return sizeOf(d.values) }
-
-func sizeOf(values []seenValue) int {
-	n := cap(values) * seenValueBytes
-	for _, v := range values {
-		n += len(v.sample)
-	}
-	return n
-}
+func (d *Distinct) Size() int { return len(d.values)*sampleBytes + d.samples }
 
 // Append implements Cell.
 func (d *Distinct) Append(dst []byte) []byte {
-	return appendValues(binary.AppendVarint(dst, d.newest), d.values)
-}
-
-// Decode implements Cell.
-func (d *Distinct) Decode(src []byte) (rest []byte, err error) {
-	if d.newest, src, err = varint(src, nil); err != nil {
-		return nil, err
-	}
-	d.values, rest, err = decodeValues(src)
-	return rest, err
-}
-
-func appendValues(dst []byte, values []seenValue) []byte {
-	dst = binary.AppendUvarint(dst, uint64(len(values)))
-	for _, v := range values {
+	dst = binary.LittleEndian.AppendUint64(dst, d.newest)
+	dst = binary.AppendUvarint(dst, uint64(len(d.values)))
+	for _, v := range d.values {
 		dst = binary.LittleEndian.AppendUint64(dst, v.hash)
-		dst = appendBytes(binary.AppendVarint(dst, v.at), v.sample)
+		dst = appendBlob(binary.AppendVarint(dst, v.at), v.text)
 	}
 	return dst
 }
 
-func decodeValues(src []byte) ([]seenValue, []byte, error) {
-	n, src, err := length(src, nil)
-	if err != nil {
-		return nil, nil, err
-	}
-	values := make([]seenValue, 0, min(n, 1024))
-	for range n {
-		if len(src) < 8 {
-			return nil, nil, errShort
-		}
-		v := seenValue{hash: binary.LittleEndian.Uint64(src)}
-		var sample []byte
-		v.at, src, err = varint(src[8:], nil)
-		if sample, src, err = bytesOf(src, err); err != nil {
-			return nil, nil, err
-		}
-		v.sample = string(sample)
-		values = append(values, v)
-	}
-	return values, src, nil
-}
-
-// Novelty is what FirstSeen says of a value.
-type Novelty int
-
-// What a value can be: known, new while the entity is learnt, or new.
-const (
-	Known Novelty = iota
-	Learning
-	New
-)
-
-// FirstSeen knows the values of one entity.
-type FirstSeen struct {
-	values []seenValue
-	began  int64
-	begun  bool
-}
-
-// Add adds a value. It is New where the entity was first seen at least learn before and the value
-// was not seen in the memory before. At most that many values are kept: the one unseen longest
-// goes first, and forgot says so.
-func (f *FirstSeen) Add(at, learn, memory int64, hash uint64, most int) (is Novelty, forgot bool) {
-	if !f.begun {
-		f.began, f.begun = at, true
-	}
-	i := slices.IndexFunc(f.values, func(v seenValue) bool { return v.hash == hash })
-	if i >= 0 {
-		lapsed := at-f.values[i].at > memory
-		f.values[i].at = max(f.values[i].at, at)
-		if !lapsed {
-			return Known, false
-		}
-	} else {
-		if len(f.values) >= most {
-			oldest := oldestOf(f.values)
-			f.values, forgot = slices.Delete(f.values, oldest, oldest+1), true
-		}
-		f.values = append(f.values, seenValue{hash: hash, at: at})
-	}
-	if at-f.began < learn {
-		return Learning, forgot
-	}
-	return New, forgot
-}
-
-// Size implements Cell.
-func (f *FirstSeen) Size() int { return sizeOf(f.values) }
-
-// Append implements Cell.
-func (f *FirstSeen) Append(dst []byte) []byte {
-	return appendValues(binary.AppendVarint(append(dst, flag(f.begun)), f.began), f.values)
-}
-
 // Decode implements Cell.
-func (f *FirstSeen) Decode(src []byte) (rest []byte, err error) {
-	begun, src, err := uvarint(src, nil)
-	f.begun = begun == 1
-	if f.began, src, err = varint(src, err); err != nil {
-		return nil, err
+func (d *Distinct) Decode(src []byte) ([]byte, error) {
+	const least = 8 + 1 + 1
+	r := reader{rest: src}
+	d.newest = r.word()
+	n := r.count(MaxDistinct, least)
+	d.values = slices.Grow(d.values, n)
+	last := int64(math.MinInt64)
+	for range n {
+		v := sample{hash: r.word(), at: r.int(), text: string(r.blob(maxSample))}
+		if v.at < last || rank(v.at) > d.newest {
+			r.fail(errOrder)
+		}
+		last = v.at
+		d.samples += len(v.text)
+		d.values = append(d.values, v)
 	}
-	f.values, rest, err = decodeValues(src)
-	return rest, err
+	if d.repeats() {
+		r.fail(errRepeat)
+	}
+	return r.rest, r.err
+}
+
+// repeats reports whether two values are one.
+func (d *Distinct) repeats() bool {
+	hashes := make([]uint64, len(d.values))
+	for i, v := range d.values {
+		hashes[i] = v.hash
+	}
+	slices.Sort(hashes)
+	return len(slices.Compact(hashes)) < len(d.values)
 }

@@ -8,9 +8,9 @@
 package window
 
 import (
+	"cmp"
 	"encoding/binary"
-	"errors"
-	"fmt"
+	"slices"
 	"unsafe"
 )
 
@@ -22,71 +22,73 @@ type Cell[C any] interface {
 	*C
 	// Append writes the cell.
 	Append(dst []byte) []byte
-	// Decode reads what Append wrote, and returns what is left.
+	// Decode makes a new cell of what Append wrote, and returns what is left. It allocates no
+	// more than a small multiple of what it reads.
 	Decode(src []byte) (rest []byte, err error)
-	// Size is how many bytes the cell holds beside itself.
+	// Size is how many bytes the cell holds beside itself. Equal cells have equal sizes,
+	// however they came to be.
 	Size() int
 }
 
 // Limits bound a table.
 type Limits struct {
 	// Bytes is what the table may hold, index and all; ShareBytes what the keys of one
-	// credential may.
+	// credential may. So the lesser of the two bounds a key: one that alone is over it is not kept.
 	Bytes, ShareBytes int
 }
 
 // Table keeps cells by key. It belongs to one goroutine.
+//
+// Each key belongs to the share of the credential that made it. Bytes are counted by what is
+// held, at the worst filling of the index; pages and index are kept for keys to come. Beside the
+// limits stand 16 bytes for each key that was written and is gone, until the next writing.
 type Table[C any, P Cell[C]] struct {
 	limits Limits
-	pages  []*[pageEntries]entry[C] // pages, so that growing copies no cell
-	free   []uint32                 // places of cells that are gone
-	made   uint32                   // places that were ever used
-	index  []uint32                 // open addressing by key: place + 1
-	cells  int
+	index  index
+	pages  []*page[C] // pages, so that growing copies no cell
+	slots  uint32     // how many were ever in use; slot 0 never is
+	free   []uint32   // those given back
+	shares shares
 	bytes  int
 
-	shares  []share
-	shareOf map[uint64]uint32
-
-	round   uint32 // of changes: it ends when they are taken
-	deleted []Key
+	gone    []Key // keys that were written and are held no more
+	scratch C
+	buffer  []byte
 	evicted uint64
 }
 
-const (
-	pageEntries = 256
-	leastIndex  = 64
-	none        = ^uint32(0)
-)
+// pageCells makes a page of counts 8 KiB, which the allocator has a size for.
+const pageCells = 128
 
-// entry is a cell in its share's list, which is in the order of use.
+type page[C any] [pageCells]entry[C]
+
+// entry is one cache line for a count.
 type entry[C any] struct {
-	key          Key
-	received     int64 // of the last use
-	share        uint32
-	newer, older uint32
-	changed      uint32 // the round of the last change
-	size         int32
-	cell         C
+	key   Key
+	used  int64  // by the collector's clock
+	turn  uint32 // its place in the queue of its share
+	owner uint32 // twice the number of its share, and 1 more once it was written
+	cell  C
 }
 
-// share is what one credential's keys hold.
-type share struct {
-	id             uint64
-	newest, oldest uint32
-	bytes          int
-}
+func (e *entry[C]) share() uint32 { return e.owner >> 1 }
+
+func (e *entry[C]) written() bool { return e.owner&1 != 0 }
+
+func (e *entry[C]) write() { e.owner |= 1 }
 
 // NewTable returns an empty table.
 func NewTable[C any, P Cell[C]](limits Limits) *Table[C, P] {
-	return &Table[C, P]{limits: limits, shareOf: map[uint64]uint32{}, round: 1}
+	return &Table[C, P]{limits: limits, shares: newShares(), slots: 1}
 }
 
-// entryBytes is what a cell takes beside what it holds: itself and its part of the index.
-func (t *Table[C, P]) entryBytes() int { return int(unsafe.Sizeof(entry[C]{})) + 8 }
+// cellBytes is what a cell takes beside what it holds: itself, its part of the index, and its turn.
+func (t *Table[C, P]) cellBytes() int {
+	return int(unsafe.Sizeof(entry[C]{})) + indexBytes + queueBytes
+}
 
 // Len is the number of cells.
-func (t *Table[C, P]) Len() int { return t.cells }
+func (t *Table[C, P]) Len() int { return t.index.held }
 
 // Bytes is what the table holds.
 func (t *Table[C, P]) Bytes() int { return t.bytes }
@@ -94,40 +96,26 @@ func (t *Table[C, P]) Bytes() int { return t.bytes }
 // Evicted is how many cells were forgotten for want of room so far.
 func (t *Table[C, P]) Evicted() uint64 { return t.evicted }
 
-func (t *Table[C, P]) at(place uint32) *entry[C] {
-	return &t.pages[place/pageEntries][place%pageEntries]
-}
-
-func (k Key) hash() uint64 { return binary.LittleEndian.Uint64(k[:]) }
-
-// slot is where in the index a key is, or would be.
-func (t *Table[C, P]) slot(key Key) (slot uint64, found bool) {
-	mask := uint64(len(t.index) - 1)
-	for slot = key.hash() & mask; t.index[slot] != 0; slot = (slot + 1) & mask {
-		if t.at(t.index[slot]-1).key == key {
-			return slot, true
-		}
-	}
-	return slot, false
-}
-
 // Find returns a cell without using it.
 func (t *Table[C, P]) Find(key Key) (P, bool) {
-	if t.cells == 0 {
+	slot := t.find(key)
+	if slot == 0 {
 		return nil, false
 	}
-	slot, found := t.slot(key)
-	if !found {
-		return nil, false
-	}
-	return P(&t.at(t.index[slot] - 1).cell), true
+	return &t.entry(slot).cell, true
 }
 
-// Each calls do for every cell until it returns false. It must not change the table.
+// Each calls do for every cell until it returns false, in an order that hangs on the content
+// alone. It must not change the table.
 func (t *Table[C, P]) Each(do func(Key, P) bool) {
-	for _, at := range t.index {
-		if at != 0 {
-			if e := t.at(at - 1); !do(e.key, P(&e.cell)) {
+	order := slices.Clone(t.shares.heap)
+	slices.SortFunc(order, func(a, b uint32) int { return cmp.Compare(t.shares.all[a].id, t.shares.all[b].id) })
+	for _, n := range order {
+		for _, slot := range t.shares.all[n].queue {
+			if slot == 0 {
+				continue
+			}
+			if e := t.entry(slot); !do(e.key, &e.cell) {
 				return
 			}
 		}
@@ -137,262 +125,179 @@ func (t *Table[C, P]) Each(do func(Key, P) bool) {
 // Update lets change a key's cell, which is made where there is none, and counts it as used at
 // that time of the collector's clock. A cell of which change returns false is deleted. Then the
 // limits are kept: a share over its own forgets its cells unused longest, a table over its own
-// those of the share that holds most; never the cell that was just changed.
+// those of the share that holds most; the cell that was just changed only where it alone is over.
+// A key that is there stays with the credential that made it. change must not use the table.
 func (t *Table[C, P]) Update(key Key, credential uint64, received int64, change func(cell P, fresh bool) (keep bool)) {
-	if 4*(t.cells+1) > 3*len(t.index) {
-		t.grow()
-	}
-	slot, found := t.slot(key)
-	if !found {
-		t.insert(slot, key, credential)
+	slot := t.find(key)
+	fresh := slot == 0
+	if fresh {
+		slot = t.insert(key, credential)
 	} else {
-		t.unlink(t.index[slot] - 1)
+		t.renew(slot)
 	}
-	place := t.index[slot] - 1
-	e := t.at(place)
-	t.link(place)
-	e.received, e.changed = received, t.round
-	if !change(P(&e.cell), !found) {
-		t.delete(place)
-		t.deleted = append(t.deleted, key)
-		return
+	e := t.entry(slot)
+	e.used = received
+	share := e.share()
+	t.shares.mark(share)
+	cell := P(&e.cell)
+	before := cell.Size()
+	keep := change(cell, fresh)
+	if size := cell.Size(); size != before {
+		t.resize(share, size-before)
 	}
-	t.resize(e)
-	t.keepLimits(place)
+	switch {
+	case !keep:
+		t.forget(slot)
+	case t.shares.all[share].bytes > t.limits.ShareBytes || t.bytes > t.limits.Bytes:
+		t.keepLimits(slot)
+	}
 }
 
-func (t *Table[C, P]) insert(slot uint64, key Key, credential uint64) {
-	id, known := t.shareOf[credential]
-	if !known {
-		id = uint32(len(t.shares))
-		t.shareOf[credential] = id
-		t.shares = append(t.shares, share{id: credential, newest: none, oldest: none})
-	}
-	var place uint32
-	if n := len(t.free); n > 0 {
-		place, t.free = t.free[n-1], t.free[:n-1]
+// keepLimits evicts until the limits hold. The cell of the slot, just used, goes only if it alone
+// is over.
+func (t *Table[C, P]) keepLimits(slot uint32) {
+	e := t.entry(slot)
+	if shareBytes+t.cellBytes()+P(&e.cell).Size() > min(t.limits.ShareBytes, t.limits.Bytes) {
+		t.evict(slot)
+		slot = 0
 	} else {
-		place = t.made
-		t.made++
-		if int(place/pageEntries) == len(t.pages) {
-			t.pages = append(t.pages, new([pageEntries]entry[C]))
+		for n := e.share(); t.shares.all[n].bytes > t.limits.ShareBytes; {
+			t.evict(t.shares.oldest(n))
 		}
-	}
-	*t.at(place) = entry[C]{key: key, share: id}
-	t.index[slot] = place + 1
-	t.cells++
-	t.bytes += t.entryBytes()
-	t.shares[id].bytes += t.entryBytes()
-}
-
-// resize takes account of what a changed cell holds.
-func (t *Table[C, P]) resize(e *entry[C]) {
-	size := int32(P(&e.cell).Size())
-	t.bytes += int(size - e.size)
-	t.shares[e.share].bytes += int(size - e.size)
-	e.size = size
-}
-
-func (t *Table[C, P]) keepLimits(but uint32) {
-	own := t.at(but).share
-	for t.shares[own].bytes > t.limits.ShareBytes && t.evict(own, but) {
 	}
 	for t.bytes > t.limits.Bytes {
-		most := own
-		for id := range t.shares {
-			s, m := &t.shares[id], &t.shares[most]
-			if s.bytes > m.bytes || s.bytes == m.bytes && s.id > m.id { // the order in which shares came is not kept
-				most = uint32(id)
-			}
-		}
-		if !t.evict(most, but) {
-			return
-		}
+		t.evict(t.shares.victim(slot))
 	}
 }
 
-// evict forgets a share's cell unused longest, and reports false where that is the one to keep.
-func (t *Table[C, P]) evict(id, but uint32) bool {
-	oldest := t.shares[id].oldest
-	if oldest == but || oldest == none {
-		return false
+// SetLimits gives the table other limits, and forgets at once what is over them.
+func (t *Table[C, P]) SetLimits(limits Limits) {
+	t.limits = limits
+	for n := range t.shares.all {
+		for t.shares.all[n].bytes > limits.ShareBytes {
+			t.evict(t.shares.oldest(uint32(n)))
+		}
 	}
-	t.deleted = append(t.deleted, t.at(oldest).key)
-	t.delete(oldest)
-	t.evicted++
-	return true
+	for t.bytes > limits.Bytes {
+		t.evict(t.shares.victim(0))
+	}
 }
 
 // Sweep forgets the cells that were last used before a time of the collector's clock, and
-// returns how many.
+// returns how many. It looks no further into a share than its first cell used since, so it costs
+// what it forgets; a cell behind one that was used by a clock ahead waits for that one.
 func (t *Table[C, P]) Sweep(before int64) int {
-	n := 0
-	for id := range t.shares {
-		for {
-			oldest := t.shares[id].oldest
-			if oldest == none || t.at(oldest).received >= before {
-				break
-			}
-			t.deleted = append(t.deleted, t.at(oldest).key)
-			t.delete(oldest)
-			n++
+	held := t.Len()
+	for n := range t.shares.all {
+		for slot := t.shares.oldest(uint32(n)); slot != 0 && t.entry(slot).used < before; slot = t.shares.oldest(uint32(n)) {
+			t.forget(slot)
 		}
 	}
-	return n
+	return held - t.Len()
 }
 
-// delete takes a cell out of list and index. Cells behind it in the index move up, so that
-// nothing marks its place.
-func (t *Table[C, P]) delete(place uint32) {
-	e := t.at(place)
-	t.unlink(place)
-	t.cells--
-	t.bytes -= t.entryBytes() + int(e.size)
-	t.shares[e.share].bytes -= t.entryBytes() + int(e.size)
-	mask := uint64(len(t.index) - 1)
-	hole, _ := t.slot(e.key)
-	for next := (hole + 1) & mask; t.index[next] != 0; next = (next + 1) & mask {
-		home := t.at(t.index[next]-1).key.hash() & mask
-		if (next-home)&mask >= (next-hole)&mask {
-			t.index[hole] = t.index[next]
-			hole = next
+func (t *Table[C, P]) evict(slot uint32) {
+	t.evicted++
+	t.forget(slot)
+}
+
+// forget removes a cell, and remembers its key where it was written.
+func (t *Table[C, P]) forget(slot uint32) {
+	if e := t.entry(slot); e.written() {
+		t.gone = append(t.gone, e.key)
+	}
+	t.remove(slot)
+}
+
+func (t *Table[C, P]) entry(slot uint32) *entry[C] {
+	return &t.pages[slot/pageCells][slot%pageCells]
+}
+
+// find returns the slot of a key, or 0.
+func (t *Table[C, P]) find(key Key) uint32 {
+	if t.index.held == 0 {
+		return 0
+	}
+	tag := tagOf(key)
+	mask := uint32(len(t.index.places) - 1)
+	for i := tag & mask; ; i = (i + 1) & mask {
+		place := t.index.places[i]
+		if place == 0 {
+			return 0
+		}
+		if slot := uint32(place); uint32(place>>32) == tag && t.entry(slot).key == key {
+			return slot
 		}
 	}
-	t.index[hole] = 0
+}
+
+// tagOf is the part of a key that the index keeps.
+func tagOf(key Key) uint32 { return binary.LittleEndian.Uint32(key[:4]) }
+
+// insert makes a cell, the newest of its share.
+func (t *Table[C, P]) insert(key Key, credential uint64) uint32 {
+	slot := t.slots
+	if last := len(t.free) - 1; last >= 0 {
+		slot = t.free[last]
+		t.free = t.free[:last]
+	} else {
+		t.slots++
+		if int(slot/pageCells) == len(t.pages) {
+			t.pages = append(t.pages, new(page[C]))
+		}
+	}
+	n, fresh := t.shares.get(credential)
+	if fresh {
+		t.bytes += shareBytes
+	}
+	e := t.entry(slot)
+	e.key, e.owner = key, n<<1
+	t.index.add(tagOf(key), slot)
+	t.push(slot)
+	t.resize(n, t.cellBytes())
+	return slot
+}
+
+// remove gives a slot back, and its share with the last cell.
+func (t *Table[C, P]) remove(slot uint32) {
+	e := t.entry(slot)
+	n := e.share()
+	t.index.remove(tagOf(e.key), slot)
+	t.resize(n, -t.cellBytes()-P(&e.cell).Size())
+	t.shares.leave(n, e.turn)
 	*e = entry[C]{}
-	t.free = append(t.free, place)
-}
-
-func (t *Table[C, P]) grow() {
-	old := t.index
-	t.index = make([]uint32, max(leastIndex, 2*len(old)))
-	mask := uint64(len(t.index) - 1)
-	for _, at := range old {
-		if at == 0 {
-			continue
-		}
-		slot := t.at(at-1).key.hash() & mask
-		for t.index[slot] != 0 {
-			slot = (slot + 1) & mask
-		}
-		t.index[slot] = at
+	t.free = append(t.free, slot)
+	if t.shares.all[n].waiting == 0 {
+		t.shares.drop(n)
+		t.bytes -= shareBytes
 	}
 }
 
-// link makes an entry its share's newest.
-func (t *Table[C, P]) link(place uint32) {
-	e := t.at(place)
-	s := &t.shares[e.share]
-	e.newer, e.older = none, s.newest
-	if s.newest != none {
-		t.at(s.newest).newer = place
-	} else {
-		s.oldest = place
-	}
-	s.newest = place
+// resize counts bytes of a share.
+func (t *Table[C, P]) resize(share uint32, by int) {
+	t.bytes += by
+	t.shares.resize(share, by)
 }
 
-func (t *Table[C, P]) unlink(place uint32) {
-	e := t.at(place)
-	s := &t.shares[e.share]
-	if e.newer != none {
-		t.at(e.newer).older = e.older
-	} else {
-		s.newest = e.older
-	}
-	if e.older != none {
-		t.at(e.older).newer = e.newer
-	} else {
-		s.oldest = e.newer
+// renew makes a cell the newest of its share.
+func (t *Table[C, P]) renew(slot uint32) {
+	e := t.entry(slot)
+	if n := e.share(); !t.shares.last(n, e.turn) {
+		t.shares.leave(n, e.turn)
+		t.push(slot)
 	}
 }
 
-// What an encoded entry begins with.
-const (
-	entryDeleted = 0
-	entryCell    = 1
-)
-
-// Changes gives what changed since it was last called, an entry at a time: first the keys that
-// were deleted, then the cells that were used, of each share the least lately used first, so that
-// Apply in this order makes the same table. An entry's bytes are good until the next.
-func (t *Table[C, P]) Changes(give func(entry []byte)) { t.write(give, t.round) }
-
-// All gives every cell as Changes does.
-func (t *Table[C, P]) All(give func(entry []byte)) { t.write(give, 0) }
-
-func (t *Table[C, P]) write(give func([]byte), since uint32) {
-	var buffer []byte
-	if since > 0 {
-		for _, key := range t.deleted {
-			buffer = append(append(buffer[:0], entryDeleted), key[:]...)
-			give(buffer)
+// push puts a cell at the end of its share's queue.
+func (t *Table[C, P]) push(slot uint32) {
+	e := t.entry(slot)
+	s := &t.shares.all[e.share()]
+	if len(s.queue) == cap(s.queue) {
+		for turn, slot := range s.close() {
+			t.entry(slot).turn = uint32(turn)
 		}
 	}
-	t.deleted = t.deleted[:0]
-	for id := range t.shares {
-		first := none
-		for place := t.shares[id].newest; place != none && t.at(place).changed >= since; place = t.at(place).older {
-			first = place
-		}
-		for place := first; place != none; place = t.at(place).newer {
-			e := t.at(place)
-			buffer = append(append(buffer[:0], entryCell), e.key[:]...)
-			buffer = binary.LittleEndian.AppendUint64(buffer, t.shares[id].id)
-			buffer = binary.AppendVarint(buffer, e.received)
-			buffer = P(&e.cell).Append(buffer)
-			give(buffer)
-		}
-	}
-	t.round++
-}
-
-var errShort = errors.New("it ends early")
-
-// Apply reads one entry.
-func (t *Table[C, P]) Apply(data []byte) error {
-	if len(data) < 1+len(Key{}) {
-		return fmt.Errorf("reading a cell: %w", errShort)
-	}
-	key := Key(data[1:])
-	rest := data[1+len(key):]
-	switch data[0] {
-	case entryDeleted:
-		if t.cells > 0 {
-			if slot, found := t.slot(key); found {
-				t.delete(t.index[slot] - 1)
-			}
-		}
-		return nil
-	case entryCell:
-	default:
-		return fmt.Errorf("reading a cell: an entry of kind %d", data[0])
-	}
-	if len(rest) < 8 {
-		return fmt.Errorf("reading a cell: %w", errShort)
-	}
-	credential := binary.LittleEndian.Uint64(rest)
-	received, n := binary.Varint(rest[8:])
-	if n <= 0 {
-		return fmt.Errorf("reading a cell: %w", errShort)
-	}
-	var err error
-	t.Update(key, credential, received, func(cell P, _ bool) bool {
-		*cell = *new(C)
-		rest, err = cell.Decode(rest[8+n:])
-		return err == nil
-	})
-	switch {
-	case err != nil:
-		return fmt.Errorf("reading a cell: %w", err)
-	case len(rest) > 0:
-		return fmt.Errorf("reading a cell: %d bytes too many", len(rest))
-	}
-	return nil
-}
-
-// Restored ends a series of Apply: what was read is no change.
-func (t *Table[C, P]) Restored() {
-	t.deleted = t.deleted[:0]
-	t.round++
+	e.turn = uint32(len(s.queue))
+	s.queue = append(s.queue, slot)
+	s.waiting++
 }
