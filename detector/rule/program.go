@@ -42,6 +42,9 @@ type Program struct {
 	Quiet   time.Duration // 0: the rule is never suppressed
 	AtLeast float64
 
+	// Warnings are what is allowed and not advised: a regular expression that no literal guards.
+	Warnings []*Error
+
 	schema *schema
 	steps  []step
 	names  []string // of the steps, "" where one has none
