@@ -10,50 +10,68 @@ import (
 
 // Stand is what a rule remembers of one key. Of its fields those of the rule's kind are set.
 type Stand struct {
-	Count int     // of a count or distinct rule: what the window holds
-	Sum   float64 // of a sum rule
+	Count int     `json:"count,omitzero"` // of a count or distinct rule: what the window holds
+	Sum   float64 `json:"sum,omitzero"`   // of a sum rule
 	// Values are the beginnings of what a distinct rule has seen, oldest first.
-	Values []string
+	Values []string `json:"values,omitempty"`
 	// UnderWay are the sequences that have begun, or the events that wait for another.
-	UnderWay []UnderWay
+	UnderWay []UnderWay `json:"under_way,omitempty"`
 	// Known is how many values a first_seen rule knows, Learns until when it only learns.
-	Known  int
-	Learns time.Time
-	// Quiet is until when findings are held back, Held how many were so far.
-	Quiet time.Time
-	Held  uint32
+	Known  int       `json:"known,omitzero"`
+	Learns time.Time `json:"learns,omitzero"`
+	// QuietUntil is until when findings are held back, Held how many were so far.
+	QuietUntil time.Time `json:"quiet_until,omitzero"`
+	Held       uint32    `json:"held,omitzero"`
 }
 
 // UnderWay is what has begun and is not over.
 type UnderWay struct {
-	Events []string // ids, by step
+	Events []string `json:"events"` // ids, by step
+	// Refused says that the event meets the next step's own condition, and that the part of it
+	// that is about these events is not true: its leaves.
+	Refused []rule.Leaf `json:"refused,omitempty"`
 	// Until is the latest time that the next event can have.
-	Until time.Time
+	Until time.Time `json:"until"`
+
+	sightings []*rule.Sighting
 }
 
 // Stand is how far a rule has come with the key that an explanation of an event names. It changes
 // nothing.
-func (d *Detector) Stand(p *rule.Program, e *event.Event, x *rule.Explanation) Stand {
+func (d *Detector) Stand(p *rule.Program, e *event.Event, x *rule.Explanation) (Stand, error) {
 	k := d.Engine.keeper
 	if p.Fleet {
 		k = d.Fleet.keeper
 	}
 	t := k.trackers[p.Rule.ID]
 	if t == nil {
-		return Stand{} // it remembers nothing
+		return Stand{}, nil // it remembers nothing
 	}
 	var s Stand
 	if x.Key != nil {
 		s = t.stand(keyOf(e.Tenant, x.Key...))
 	}
-	if t.quiet != nil {
-		if q, there := t.quiet.Find(quietKeyOf(p, e.Tenant, e.Actor, x.Quiet)); there {
-			if until, held, open := q.Holding(); open {
-				s.Quiet, s.Held = time.UnixMicro(until).UTC(), held
+	for i := range s.UnderWay {
+		u := &s.UnderWay[i]
+		next := len(u.Events)
+		if u.Events[next-1] != e.ID && next < len(x.Steps) && x.Steps[next].True && !p.PerDefinition {
+			is, leaves, err := d.Engine.view.ExplainThen(p, next, u.sightings)
+			if err != nil {
+				return Stand{}, err
+			}
+			if !is {
+				u.Refused = leaves
 			}
 		}
 	}
-	return s
+	if t.quiet != nil {
+		if q, there := t.quiet.Find(quietKeyOf(p, e.Tenant, e.Actor, x.Quiet)); there {
+			if until, held, open := q.Holding(); open {
+				s.QuietUntil, s.Held = time.UnixMicro(until).UTC(), held
+			}
+		}
+	}
+	return s, nil
 }
 
 // stand reads the table of the rule's kind.
@@ -103,7 +121,8 @@ func (t *tracker) underWay(steps []window.Step) (u UnderWay) {
 		until = min(until, steps[next-1].At+p.Gaps[next].Microseconds())
 	}
 	u.Until = time.UnixMicro(until).UTC()
-	for _, s := range sightings(steps) {
+	u.sightings = sightings(steps)
+	for _, s := range u.sightings {
 		u.Events = append(u.Events, s.Event)
 	}
 	return u

@@ -26,7 +26,7 @@ func (c *compiler) costly(path string, x *expression) []*Error {
 		}
 		at := native.SourceInfo().GetStartLocation(args[len(args)-1].ID())
 		found = append(found, c.in.expressionAt(path, x.text, at.Line(), at.Column(), fmt.Sprintf(
-			"the pattern %q holds no literal to look for first: it is tried on every text, for about 1 µs each", cut(pattern, maxShown))))
+			"the pattern `%s` holds no literal to look for first: it is tried on every text, for about 1 µs each", cut(pattern, maxShown))))
 	}))
 	return found
 }

@@ -12,7 +12,7 @@ import (
 func TestWarnings(t *testing.T) {
 	const header = "id: r\ntitle: R\nseverity: low\n"
 	unguarded := func(line, column int, pattern string) string {
-		return fmt.Sprintf("site/a.yaml:%d:%d: the pattern %q holds no literal to look for first: it is tried on every text, for about 1 µs each", line, column, pattern)
+		return fmt.Sprintf("site/a.yaml:%d:%d: the pattern `%s` holds no literal to look for first: it is tried on every text, for about 1 µs each", line, column, pattern)
 	}
 	for text, want := range map[string][]string{
 		`match: call.args_text.matches("token=[a-z]+")`:                                                   nil,

@@ -9,38 +9,41 @@ import (
 	"github.com/google/cel-go/common/operators"
 	"github.com/google/cel-go/common/types"
 	"github.com/google/cel-go/common/types/ref"
+	"github.com/google/cel-go/interpreter"
 )
 
 // Explanation says what a program sees in one event, or in one definition in it, and why.
 type Explanation struct {
-	Definition string // kind and name of the definition, where the rule judges those
-	Steps      []StepExplanation
+	Definition string            `json:"definition,omitempty"` // kind and name, where the rule judges those
+	Steps      []StepExplanation `json:"steps"`
 	// Key is the rule's key for the event, Quiet what its suppression goes by; nil where the rule
 	// has none, or the event no value for a part of it.
-	Key, Quiet []string
+	Key   []string `json:"key,omitempty"`
+	Quiet []string `json:"quiet,omitempty"`
 	// Of is the value that the rule counts, adds or compares, cut for people to read; "" where its
 	// kind has none.
-	Of string
+	Of string `json:"of,omitempty"`
 }
 
 // StepExplanation says what made one of the program's conditions true or false.
 type StepExplanation struct {
-	Name string // the step's, where it has one
-	True bool
+	Name string `json:"name,omitempty"` // the step's, where it has one
+	True bool   `json:"true"`
 	// Leaves are the parts of the condition that && || ! and ?: join, in the order of the text.
-	Leaves []Leaf
+	Leaves []Leaf `json:"leaves"`
 	// Then is the part of the condition that is about earlier steps, "" for none. It is not among
 	// the leaves: only a sequence under way can say.
-	Then string
+	Then string `json:"then,omitempty"`
 }
 
 // Leaf is a part of a condition that is no && || ! or ?: of others.
 type Leaf struct {
-	Text string
+	Text string `json:"text"`
 	// True says that it is; one that is neither, for want of a value, is Absent.
-	True, Absent bool
+	True   bool `json:"true"`
+	Absent bool `json:"absent,omitzero"`
 	// Values are what the names in it stand for, cut for people to read.
-	Values []string
+	Values []string `json:"values,omitempty"`
 }
 
 // maxShown bounds a value that is shown, in bytes.
@@ -103,20 +106,38 @@ func (v *View) explainStep(p *Program, n int) (StepExplanation, error) {
 	if then := p.steps[n].then; then != nil {
 		x.Then = then.text
 	}
-	when := &p.steps[n].when
-	program, err := when.whole()
-	if err != nil {
-		return x, err
+	var err error
+	x.True, x.Leaves, err = p.explain(&p.steps[n].when, v)
+	return x, err
+}
+
+// ExplainThen evaluates the part of a step's condition that is about earlier steps, on the shown
+// event and those steps. There is none where the leaves are none.
+func (v *View) ExplainThen(p *Program, step int, earlier []*Sighting) (is bool, leaves []Leaf, err error) {
+	then := p.steps[step].then
+	if then == nil {
+		return true, nil, nil
 	}
-	out, details, _ := program.Eval(v)
-	x.True = out == types.True
-	native := when.tree.NativeRep()
+	if is, leaves, err = p.explain(then, story{p, v, earlier}); err != nil {
+		return false, nil, fmt.Errorf("explaining rule %s: %w", p.Rule.ID, err)
+	}
+	return is, leaves, nil
+}
+
+// explain evaluates all parts of a condition.
+func (p *Program) explain(x *expression, a interpreter.Activation) (is bool, all []Leaf, err error) {
+	program, err := x.whole()
+	if err != nil {
+		return false, nil, err
+	}
+	out, details, _ := program.Eval(a)
+	native := x.tree.NativeRep()
 	for _, leaf := range leaves(native.Expr()) {
 		text, err := cel.ExprToString(leaf, native.SourceInfo())
 		if err != nil {
-			return x, err
+			return false, nil, err
 		}
-		l := Leaf{Text: text, Absent: true, Values: v.valuesIn(leaf)}
+		l := Leaf{Text: text, Absent: true, Values: p.valuesIn(leaf, a)}
 		if details != nil {
 			value, known := details.State().Value(leaf.ID())
 			l.True = known && value == types.True
@@ -124,9 +145,9 @@ func (v *View) explainStep(p *Program, n int) (StepExplanation, error) {
 		} else if is, ok := leaf.AsLiteral().(types.Bool); leaf.Kind() == ast.LiteralKind && ok {
 			l.True, l.Absent = bool(is), false
 		}
-		x.Leaves = append(x.Leaves, l)
+		all = append(all, l)
 	}
-	return x, nil
+	return out == types.True, all, nil
 }
 
 // leaves are the parts of a condition that && || ! and ?: join.
@@ -144,23 +165,24 @@ func leaves(e ast.Expr) []ast.Expr {
 	return []ast.Expr{e}
 }
 
-// valuesIn says what the names in an expression stand for.
-func (v *View) valuesIn(e ast.Expr) []string {
+// valuesIn says what the names in an expression stand for, those of earlier steps too.
+func (p *Program) valuesIn(e ast.Expr, a interpreter.Activation) []string {
 	var values []string
 	seen := map[string]bool{}
 	ast.PostOrderVisit(e, ast.NewExprVisitor(func(e ast.Expr) {
 		name, ok := identifier(e)
-		i, known := v.schema.index[name]
-		if !ok || !known || seen[name] || v.schema.fields[i].constant {
+		f, known := p.schema.field(name)
+		_, _, earlier := p.schema.ofStep(name, p.names)
+		if !ok || seen[name] || !earlier && (!known || f.constant) {
 			return
 		}
 		seen[name] = true
-		value, there := v.resolve(i).(ref.Val)
-		if !there || types.IsError(value) {
+		value, _ := a.ResolveName(name)
+		if value, there := value.(ref.Val); there && !types.IsError(value) {
+			values = append(values, fmt.Sprintf("%s = %q", name, forPeople(value)))
+		} else {
 			values = append(values, name+" is absent")
-			return
 		}
-		values = append(values, fmt.Sprintf("%s = %q", name, forPeople(value)))
 	}))
 	return values
 }

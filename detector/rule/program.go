@@ -76,6 +76,9 @@ type step struct {
 // Steps is how many conditions the rule has.
 func (p *Program) Steps() int { return len(p.steps) }
 
+// StepName is what the rule calls a step, "" where it has no name.
+func (p *Program) StepName(step int) string { return p.names[step] }
+
 // Key is the rule's key for the shown event, and whether it has one: a part that has no value
 // leaves the event without.
 func (p *Program) Key(v *View) ([]string, bool) { return texts(p.by, v) }
