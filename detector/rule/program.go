@@ -204,7 +204,9 @@ func (s *schema) program(env *cel.Env, r *Rule, lists []*List) (*Program, error)
 		return nil, err
 	}
 	b.finish()
-	b.p.Version = version(r, b.p.Reads, lists)
+	var err error
+	b.p.Version, err = version(r, b.p.Reads, lists)
+	b.problem(err)
 	return b.p, errors.Join(b.problems...)
 }
 
@@ -401,13 +403,13 @@ func (b *builder) expressions() []*expression {
 
 // version hashes what decides a rule's findings: its text, tests and prose aside, and the
 // lists it reads.
-func version(r *Rule, reads []string, lists []*List) string {
+func version(r *Rule, reads []string, lists []*List) (string, error) {
 	h := sha256.New()
 	bare := *r
-	bare.Description, bare.FalsePositives, bare.References, bare.Tests, bare.document = "", nil, nil, nil, document{}
+	bare.Description, bare.FalsePositives, bare.References, bare.Tests = "", nil, nil, nil
 	text, err := json.Marshal(bare, json.Deterministic(true))
 	if err != nil {
-		text = fmt.Appendf(nil, "%#v", bare)
+		return "", r.errorAt("$.id", fmt.Sprintf("hashing the rule: %v", err))
 	}
 	h.Write(text)
 	for _, l := range lists {
@@ -415,5 +417,5 @@ func version(r *Rule, reads []string, lists []*List) string {
 			fmt.Fprintf(h, "%q %q\n", l.Name, l.Values)
 		}
 	}
-	return hex.EncodeToString(h.Sum(nil)[:8])
+	return hex.EncodeToString(h.Sum(nil)[:8]), nil
 }

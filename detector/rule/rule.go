@@ -49,7 +49,7 @@ type Rule struct {
 	Suppress *Suppress `yaml:"suppress"`
 	Tests    []Test    `yaml:"tests"`
 
-	document
+	document `json:"-"`
 }
 
 // Test is one of a rule's own tests.

@@ -286,6 +286,30 @@ func TestBothErasReadAlike(t *testing.T) {
 	}
 }
 
+// TestVersionsAreOfTheText holds that a rule of any kind has the same version wherever it is loaded.
+func TestVersionsAreOfTheText(t *testing.T) {
+	for _, kind := range []string{
+		"match: actor == 'a'\nsuppress: {for: 1h}",
+		"count: {when: actor == 'a', by: [actor], within: 1m, at_least: 3}",
+		"distinct: {of: call.tool, when: actor == 'a', by: [actor], within: 1m, at_least: 3}",
+		"sum: {of: event.size, when: actor == 'a', by: [actor], within: 1m, at_least: 3}",
+		"sequence: {by: [actor], within: 1m, steps: [{when: actor == 'a'}, {when: actor == 'b'}]}",
+		"absence: {by: [actor], within: 1m, after: {when: actor == 'a'}, without: {when: actor == 'b'}}",
+		"first_seen: {of: call.tool, when: actor == 'a', by: [actor], learn: 1d}",
+	} {
+		load := func() string {
+			s, err := rule.Load(rule.Folder{Name: "rules", Files: fstest.MapFS{"r.yaml": {Data: []byte("id: r\ntitle: T\nseverity: low\n" + kind + "\n")}}})
+			if err != nil {
+				t.Fatal(err)
+			}
+			return s.Programs[0].Version
+		}
+		if first, second := load(), load(); first != second {
+			t.Errorf("%s: versions %s and %s", kind, first, second)
+		}
+	}
+}
+
 func TestVersionChangesWithWhatDecides(t *testing.T) {
 	versionOf := func(text, list string) string {
 		s, err := rule.Load(folder(map[string]string{"r.yaml": text, "lists/l.yaml": list}))
