@@ -61,11 +61,15 @@ func (r *testReport) rule(result ruletest.Result) {
 	if len(gaps) > 0 {
 		r.gaps++
 	}
-	if failed == 0 && (len(gaps) == 0 || !r.strict) {
-		r.print("ok    %s  %d tests\n", result.Rule, len(result.Tests))
-	} else {
+	switch {
+	case failed > 0:
 		r.failedRules++
 		r.print("FAIL  %s  %d of %d tests failed\n", result.Rule, failed, len(result.Tests))
+	case len(gaps) > 0 && r.strict:
+		r.failedRules++
+		r.print("FAIL  %s  %d tests do not show it whole\n", result.Rule, len(result.Tests))
+	default:
+		r.print("ok    %s  %d tests\n", result.Rule, len(result.Tests))
 	}
 	for _, t := range result.Tests {
 		if t.Failure != "" {
@@ -76,7 +80,7 @@ func (r *testReport) rule(result ruletest.Result) {
 	}
 	for _, gap := range gaps {
 		if r.strict || r.verbose {
-			r.print("      %s: missing: %s\n", printableLines(result.File), event.Printable(gap))
+			r.print("      missing: %s\n", event.Printable(gap))
 		}
 	}
 	if !r.strict {
