@@ -46,47 +46,58 @@ func TestStand(t *testing.T) {
 	}{
 		"a count": {
 			`count: {when: call.tool == "a", by: [actor], within: 1m, at_least: 3}`,
-			[]event.Event{call(1, "s", "a", 0), call(2, "s", "a", 1), call(3, "s", "b", 2)}, detector.Stand{Count: 2},
+			[]event.Event{call(1, "s", "a", 0), call(2, "s", "a", 1), call(3, "s", "b", 2)},
+			detector.Stand{Count: 2},
 		},
 		"a count that found": {
 			`count: {when: call.tool == "a", by: [actor], within: 1m, at_least: 2}`,
-			[]event.Event{call(1, "s", "a", 0), call(2, "s", "a", 1)}, detector.Stand{},
+			[]event.Event{call(1, "s", "a", 0), call(2, "s", "a", 1)},
+			detector.Stand{},
 		},
 		"a count in the second stage": {
 			`count: {when: call.tool == "a", by: [server.id], within: 1m, at_least: 3}`,
-			[]event.Event{call(1, "s", "a", 0), call(2, "other", "a", 1), call(3, "s", "a", 2)}, detector.Stand{Count: 2},
+			[]event.Event{call(1, "s", "a", 0), call(2, "other", "a", 1), call(3, "s", "a", 2)},
+			detector.Stand{Count: 2},
 		},
 		"different values": {
 			`distinct: {of: server.id, when: call.tool == "a", by: [actor], within: 1m, at_least: 3}`,
-			[]event.Event{call(1, "s", "a", 0), call(2, "t", "a", 1), call(3, "s", "a", 2)}, detector.Stand{Count: 2, Values: []string{"t", "s"}},
+			[]event.Event{call(1, "s", "a", 0), call(2, "t", "a", 1), call(3, "s", "a", 2)},
+			detector.Stand{Count: 2, Values: []string{"t", "s"}},
 		},
 		"a sum": {
 			`sum: {of: int(call.args.n), when: call.tool == "a", by: [actor], within: 1m, at_least: 100}`,
-			[]event.Event{call(1, "s", "a", 0), call(2, "s", "a", 1)}, detector.Stand{Sum: 3},
+			[]event.Event{call(1, "s", "a", 0), call(2, "s", "a", 1)},
+			detector.Stand{Sum: 3},
 		},
 		"a value that is learnt": {
 			`first_seen: {of: call.tool, when: call.tool != "", by: [actor], learn: 1h}`,
-			[]event.Event{call(1, "s", "a", 0), call(2, "s", "b", 1)}, detector.Stand{Known: 2, Learns: at(3600)},
+			[]event.Event{call(1, "s", "a", 0), call(2, "s", "b", 1)},
+			detector.Stand{Known: 2, Learns: at(3600)},
 		},
 		"a sequence": {
 			`sequence: {by: [actor], within: 1m, steps: [{when: call.tool == "a"}, {when: call.tool == "b"}]}`,
-			[]event.Event{call(1, "s", "a", 0)}, detector.Stand{UnderWay: underWay(60, "e1")},
+			[]event.Event{call(1, "s", "a", 0)},
+			detector.Stand{UnderWay: underWay(60, "e1")},
 		},
 		"a sequence with a gap": {
 			`sequence: {by: [actor], within: 1m, steps: [{when: call.tool == "a"}, {when: call.tool == "b"}, {when: call.tool == "c", gap: 5s}]}`,
-			[]event.Event{call(1, "s", "a", 0), call(2, "s", "b", 9)}, detector.Stand{UnderWay: underWay(14, "e1", "e2")},
+			[]event.Event{call(1, "s", "a", 0), call(2, "s", "b", 9)},
+			detector.Stand{UnderWay: underWay(14, "e1", "e2")},
 		},
 		"an absence": {
 			`absence: {by: [actor], within: 1m, after: {when: call.tool == "a"}, without: {when: call.tool == "b"}}`,
-			[]event.Event{call(1, "s", "a", 0)}, detector.Stand{UnderWay: underWay(60, "e1")},
+			[]event.Event{call(1, "s", "a", 0)},
+			detector.Stand{UnderWay: underWay(60, "e1")},
 		},
 		"an absence whose event has come": {
 			`absence: {by: [actor], within: 1m, after: {when: call.tool == "a"}, without: {when: call.tool == "b"}}`,
-			[]event.Event{call(1, "s", "a", 0), call(2, "s", "b", 1)}, detector.Stand{},
+			[]event.Event{call(1, "s", "a", 0), call(2, "s", "b", 1)},
+			detector.Stand{},
 		},
 		"a quiet time": {
 			"match: call.tool == \"a\"\nsuppress: {by: [server.id], for: 1m}",
-			[]event.Event{call(1, "s", "a", 0), call(2, "s", "a", 1)}, detector.Stand{QuietUntil: at(60), Held: 1},
+			[]event.Event{call(1, "s", "a", 0), call(2, "s", "a", 1)},
+			detector.Stand{QuietUntil: at(60), Held: 1},
 		},
 		"a rule that remembers nothing": {`match: call.tool == "a"`, []event.Event{call(1, "s", "a", 0)}, detector.Stand{}},
 	} {

@@ -136,9 +136,9 @@ func listOrNone(names []string) string {
 // markdown is a row a rule and a column a source.
 func (c *coverage) markdown(out io.Writer) error {
 	cells := map[string][]string{}
-	header := "| rule |"
+	columns := []string{"rule"}
 	for _, of := range c.sources {
-		header += " " + of.name + " |"
+		columns = append(columns, of.name)
 	}
 	_ = c.each(func(p *rule.Program, _ source, sight rule.Sight, lacks []string) error {
 		cell := string(sight)
@@ -148,7 +148,7 @@ func (c *coverage) markdown(out io.Writer) error {
 		cells[p.Rule.ID] = append(cells[p.Rule.ID], cell)
 		return nil
 	})
-	_, _ = fmt.Fprintf(out, "%s\n|%s\n", header, strings.Repeat("---|", len(c.sources)+1))
+	_, _ = fmt.Fprintf(out, "| %s |\n|%s\n", strings.Join(columns, " | "), strings.Repeat("---|", len(columns)))
 	for _, p := range c.rules {
 		_, _ = fmt.Fprintf(out, "| `%s` | %s |\n", p.Rule.ID, strings.Join(cells[p.Rule.ID], " | "))
 	}

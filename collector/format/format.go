@@ -27,20 +27,6 @@ const (
 // Formats lists the formats by name.
 func Formats() []Format { return []Format{Events, JSONRPC, Tools} }
 
-// Carries lists what events of a format carry, as in event.Source.Completeness. Of Events that is
-// the source's to say: all is what it can be.
-func Carries(f Format) []string {
-	switch f {
-	case Events:
-		return event.Carriers()
-	case JSONRPC:
-		return []string{event.CarriesArguments, event.CarriesResults, event.CarriesDefinitions}
-	case Tools:
-		return []string{event.CarriesDefinitions}
-	}
-	return nil
-}
-
 // Read reads one record in a format; "" finds the format of this record by itself. Like
 // event.Decode it bounds what is too long and mends invalid UTF-8, and marks the event.
 func Read(f Format, record []byte, limits event.Limits) (event.Event, error) {
@@ -104,10 +90,10 @@ func Detect(record []byte) (Format, error) {
 }
 
 // message wraps raw JSON in an event.
-func message(f Format, direction event.Direction, raw []byte) event.Event {
+func message(f Format, direction event.Direction, raw []byte, carries ...string) event.Event {
 	return event.Event{
 		Direction: direction,
-		Source:    event.Source{Format: string(f), Completeness: Carries(f)},
+		Source:    event.Source{Format: string(f), Completeness: carries},
 		Message:   jsontext.Value(bytes.Clone(raw)),
 	}
 }

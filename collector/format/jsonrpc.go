@@ -25,7 +25,7 @@ func readMessage(record []byte, limits event.Limits) (event.Event, error) {
 			body = nil
 		}
 	}
-	e := message(JSONRPC, event.ToServer, body)
+	e := message(JSONRPC, event.ToServer, body, event.CarriesArguments, event.CarriesResults, event.CarriesDefinitions)
 	e.Raw = raw
 	e.Direction = directionOf(&e)
 	if wrapped {

@@ -26,7 +26,7 @@ func readTool(record []byte, limits event.Limits) (event.Event, error) {
 		record = definition(root)
 	}
 	answer := slices.Concat([]byte(`{"jsonrpc":"2.0","id":0,"result":`+before), record, []byte(after+`}`))
-	e := message(Tools, event.ToClient, answer)
+	e := message(Tools, event.ToClient, answer, event.CarriesDefinitions)
 	e.Request = &event.Request{Method: "tools/list"}
 	return bounded(&e, limits)
 }

@@ -82,8 +82,13 @@ type node struct {
 // carrier is what a leaf's field needs of a source, "" for nothing.
 func carrier(leaf int) (field, carries string) {
 	all := [][2]string{
-		{"event.session", event.CarriesSession}, {"call.args_text", event.CarriesArguments}, {"result.text", event.CarriesResults},
-		{"principal.subject", event.CarriesPrincipal}, {"http.method", event.CarriesHTTP}, {"event.kind", ""}, {"call.tool", ""},
+		{"event.session", event.CarriesSession},
+		{"call.args_text", event.CarriesArguments},
+		{"result.text", event.CarriesResults},
+		{"principal.subject", event.CarriesPrincipal},
+		{"http.method", event.CarriesHTTP},
+		{"event.kind", ""},
+		{"call.tool", ""},
 	}
 	return all[leaf%len(all)][0], all[leaf%len(all)][1]
 }
