@@ -2,6 +2,7 @@ package detector
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 
@@ -14,11 +15,8 @@ type Reader interface {
 	Read(ctx context.Context, topic string, partition int, from, to int64, each func(kafka.Record) error) error
 }
 
-// Appender writes records to a named partition and says where they lie. *kafka.Producer is the
-// one there is.
-type Appender interface {
-	Append(ctx context.Context, partition int, records []kafka.Record) ([]int64, error)
-}
+// errLost says that a checkpoint names what Kafka no longer has.
+var errLost = errors.New("lost by Kafka")
 
 // checkpoint is where the memory of one partition lies in the state topic.
 type checkpoint struct {

@@ -154,8 +154,9 @@ func (g *Engine) Tick(clock time.Time) Outcome {
 	return out
 }
 
-// remembers reports whether rules keep anything from event to event.
-func (g *Engine) remembers() bool { return len(g.keeper.order) > 0 }
+// Watermark is up to where the engine's stream is closed, in microseconds since 1970: what it
+// observes from now on has a later At.
+func (g *Engine) Watermark() int64 { return g.keeper.clock - Lateness.Microseconds() }
 
 // Explain says what made a program's conditions true or false on the event that was processed
 // last.
@@ -177,7 +178,7 @@ func (g *Engine) found(p *rule.Program, steps uint32, d *rule.Definition, e *eve
 	case !ok:
 		g.keeper.counts.Unkeyed++
 	case p.Fleet:
-		out.Observations = append(out.Observations, h.observation(p))
+		out.Observations = append(out.Observations, h.observation(p, max(h.received, g.Watermark()+1)))
 	default:
 		g.keeper.offer(p, h, out)
 	}

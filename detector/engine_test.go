@@ -2,6 +2,7 @@ package detector_test
 
 import (
 	"fmt"
+	"os"
 	"slices"
 	"strings"
 	"testing"
@@ -17,7 +18,13 @@ import (
 	"github.com/mcpwatch/mcpwatch/finding"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) {
+	if broker := os.Getenv(asDetector); broker != "" {
+		runAsDetector(broker)
+		return
+	}
+	goleak.VerifyTestMain(m)
+}
 
 // rules finds reads of keys, the key in an answer to such a read, and definitions that
 // speak of secrecy.

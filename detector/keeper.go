@@ -31,6 +31,7 @@ type Kept struct {
 	Forgotten   uint64 // keys and beginnings forgotten for want of room
 	Suppressed  uint64 // findings held back because one like them came shortly before
 	Excepted    uint64 // findings that an exception hid
+	Superseded  uint64 // observations made by another version of their rule
 	Keys, Bytes int    // what is remembered now
 }
 
@@ -99,6 +100,9 @@ func (k *keeper) swap(set *rule.Set) *keeper {
 	next.setTimers()
 	return next
 }
+
+// remembers reports whether rules keep anything from event to event.
+func (k *keeper) remembers() bool { return k.fleet || len(k.order) > 0 }
 
 func (k *keeper) kept() Kept {
 	c := k.counts
@@ -205,18 +209,20 @@ func quietKeyOf(p *rule.Program, tenant, actor string, parts []string) window.Ke
 // sweepEvery is how often what no window can need any more is looked for.
 const sweepEvery = int64(time.Minute / time.Microsecond)
 
-// tick ends the waits and quiet times that are over by the collectors' clock.
+// tick ends the waits and quiet times that are over by the collectors' clock. Several ticks end
+// what the last of them alone would, in the same order.
 func (k *keeper) tick(clock int64, out *Outcome) {
 	if clock <= k.clock {
 		return
 	}
-	sweep := clock/sweepEvery != k.clock/sweepEvery
-	k.clock = clock
+	minute := clock - clock%sweepEvery
+	sweep := minute > k.clock
 	for {
 		next, due := k.timers.pop(clock)
 		if !due {
 			break
 		}
+		k.clock = max(k.clock, next.at+1)
 		t := k.trackers[next.rule]
 		if next.quiet {
 			k.endQuiet(t, next, out)
@@ -224,9 +230,10 @@ func (k *keeper) tick(clock int64, out *Outcome) {
 			k.endWaits(t, next, out)
 		}
 	}
+	k.clock = clock
 	if sweep {
 		for _, t := range k.order {
-			t.sweep(clock)
+			t.sweep(minute)
 		}
 	}
 }

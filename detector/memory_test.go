@@ -19,6 +19,14 @@ import (
 // kinds are rules of every kind that remembers, with short times, in both stages.
 func kinds(t *testing.T) *rule.Set {
 	t.Helper()
+	set, err := loadKinds()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return set
+}
+
+func loadKinds() (*rule.Set, error) {
 	files := fstest.MapFS{}
 	for id, body := range map[string]string{
 		"counts":     "count: {when: 'call.tool == \"read\"', by: [actor], within: 20s, at_least: 3}\ntitle: '{actor} reads'",
@@ -27,6 +35,8 @@ func kinds(t *testing.T) *rule.Set {
 		"adds":       "sum: {of: event.size, when: 'call.tool == \"send\"', by: [actor, server.id], within: 1m, at_least: 300}",
 		"follows":    "sequence: {by: [actor], within: 1m, steps: [{as: read, when: 'call.tool == \"read\"'}, {as: send, when: 'call.tool == \"send\" && server.id != read.server.id', gap: 30s}]}\nsummary: 'read at {read.server.id}, sent to {server.id}'",
 		"unanswered": "absence: {by: [actor], after: {as: asked, when: 'call.tool == \"ask\"'}, without: {when: 'call.tool == \"done\" && server.id == asked.server.id'}, within: 15s}",
+		"fleet-new":  "first_seen: {of: call.args.path, when: 'call.tool == \"read\"', by: [server.id], learn: 20s}",
+		"fleet-asks": "absence: {by: [server.id], after: {as: asked, when: 'call.tool == \"ask\"'}, without: {when: 'call.tool == \"done\"'}, within: 25s}\nsuppress: {by: [server.id], for: 30s}",
 		"new-tool":   "first_seen: {of: call.tool, when: 'call.tool != \"\"', by: [actor], learn: 10s}",
 		"quiet":      "match: 'call.tool == \"send\"'\nsuppress: {by: [actor], for: 20s}",
 	} {
@@ -36,11 +46,7 @@ func kinds(t *testing.T) *rule.Set {
 		}
 		files[id+".yaml"] = &fstest.MapFile{Data: []byte(text)}
 	}
-	set, err := rule.Load(rule.Folder{Name: "test", Files: files})
-	if err != nil {
-		t.Fatal(err)
-	}
-	return set
+	return rule.Load(rule.Folder{Name: "test", Files: files})
 }
 
 // countsReads has a rule that finds three reads.
@@ -114,6 +120,7 @@ func sessions(t *rapid.T) []item {
 	}
 	now = now.Add(time.Minute)
 	call("new", "a", "agent:z", "files", 0)
+	call("read", "z", "agent:z", "files", 0)
 	return append(items, item{tick: now.Add(time.Hour)})
 }
 

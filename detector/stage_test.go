@@ -32,7 +32,10 @@ type bench struct {
 	now    func() time.Time
 
 	states, observations *kafka.Producer
+	broker               string
 }
+
+const partitions = 2
 
 func newBench(t *testing.T) *bench {
 	t.Helper()
@@ -46,7 +49,7 @@ func newBench(t *testing.T) *bench {
 		t.Fatal(err)
 	}
 	t.Cleanup(client.Close)
-	layout := kafka.Layout{Partitions: 2, Replication: 1}
+	layout := kafka.Layout{Partitions: partitions, Replication: 1}
 	if err := client.EnsureTopics(t.Context(), layout.Topics()...); err != nil {
 		t.Fatal(err)
 	}
@@ -65,7 +68,7 @@ func newBench(t *testing.T) *bench {
 		t.Fatal(err)
 	}
 	t.Cleanup(observations.Close)
-	return &bench{t, client, events, zerolog.Nop(), rules(t), time.Now, states, observations}
+	return &bench{t, client, events, zerolog.Nop(), rules(t), time.Now, states, observations, broker.Addr()}
 }
 
 func (b *bench) send(events ...event.Event) {
@@ -164,7 +167,7 @@ func (o *outlet) await(t *testing.T, n int) {
 func (b *bench) run(o *outlet) (stop func()) {
 	ctx, cancel := context.WithCancel(b.t.Context())
 	stage := detector.NewStage(detector.Options{
-		Kafka: b.client, Findings: o, Annotations: &o.annotations, Observations: b.observations, States: b.states, Set: b.set, Now: b.now, Log: b.log, Registry: prometheus.NewRegistry(),
+		Kafka: b.client, Findings: o, Annotations: &o.annotations, Observations: b.observations, States: b.states, Set: func() *rule.Set { return b.set }, Now: b.now, Log: b.log, Registry: prometheus.NewRegistry(),
 	})
 	var done sync.WaitGroup
 	done.Go(func() {

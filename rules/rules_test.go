@@ -3,6 +3,7 @@ package rules_test
 import (
 	"io/fs"
 	"path"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -73,16 +74,35 @@ func checkTags(t *testing.T, tags []string) {
 	}
 }
 
-// TestRules runs the tests that the rules carry.
+// TestRules runs the tests that the rules carry, and holds that they show a rule from both sides: where
+// it finds, where it nearly does, and each part of its conditions true and not true.
 func TestRules(t *testing.T) {
-	for _, r := range ruletest.Run(load(t)) {
-		for _, one := range r.Tests {
-			t.Run(r.Rule+"/"+one.Name, func(t *testing.T) {
-				if one.Failure != "" {
-					t.Error(one.Failure)
-				}
-			})
-		}
+	set := load(t)
+	for i, r := range ruletest.Run(set) {
+		t.Run(r.Rule, func(t *testing.T) {
+			checkKinds(t, set.Programs[i].Rule.Tests)
+			for _, one := range r.Tests {
+				t.Run(one.Name, func(t *testing.T) {
+					if one.Failure != "" {
+						t.Error(one.Failure)
+					}
+				})
+			}
+			for _, side := range r.OneSided {
+				t.Errorf("its tests never saw %t: %s", side.Never, side.Leaf)
+			}
+		})
+	}
+}
+
+func checkKinds(t *testing.T, tests []rule.Test) {
+	t.Helper()
+	finds := func(one rule.Test) bool { return len(one.Want) > 0 }
+	if !slices.ContainsFunc(tests, finds) {
+		t.Error("no test wants a finding")
+	}
+	if !slices.ContainsFunc(tests, func(one rule.Test) bool { return !finds(one) }) {
+		t.Error("no test is a near miss")
 	}
 }
 

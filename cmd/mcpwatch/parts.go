@@ -225,11 +225,6 @@ func (c *detectorCommand) Run(ctx context.Context, s streams) error {
 }
 
 func runDetector(ctx context.Context, p part, client *kafka.Client, set *rule.Set) error {
-	for _, program := range set.Programs {
-		if program.Fleet {
-			return fmt.Errorf("rule %s (%s): its key lacks the actor, and the second stage that keeps such rules is not part of this version: put actor into by", program.Rule.ID, program.Rule.File())
-		}
-	}
 	findings, err := client.NewProducer(ctx, kafka.Findings)
 	if err != nil {
 		return err
@@ -252,7 +247,7 @@ func runDetector(ctx context.Context, p part, client *kafka.Client, set *rule.Se
 	defer states.Close()
 	p.log.Info().Int("rules", len(set.Programs)).Str("control", set.Hash).Msg("detector is up")
 	return detector.NewStage(detector.Options{
-		Kafka: client, Findings: findings, Annotations: annotations, Observations: observations, States: states, Set: set, Now: time.Now, Log: p.log, Registry: p.registry,
+		Kafka: client, Findings: findings, Annotations: annotations, Observations: observations, States: states, Set: func() *rule.Set { return set }, Now: time.Now, Log: p.log, Registry: p.registry,
 	}).Run(ctx)
 }
 

@@ -24,7 +24,8 @@ type Claim struct {
 	First int64
 }
 
-// Handler is given the records of one partition, in order.
+// Handler is given the records of one partition, in order. One that is an io.Closer is closed when
+// its claim is over.
 type Handler interface {
 	// Handle does the work of the records and says what is done and durable. It is not
 	// called again before that commit has been accepted; an offset below that of the commit

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"sync"
 
 	kafkago "github.com/segmentio/kafka-go"
@@ -27,6 +28,9 @@ type partition struct {
 func (p *partition) own(ctx context.Context) {
 	if !p.open(ctx) {
 		return
+	}
+	if closer, is := p.handler.(io.Closer); is {
+		defer func() { _ = closer.Close() }()
 	}
 	ctx, cancel := context.WithCancel(ctx)
 	batches := make(chan []Record, 1) // the next batch is fetched while this one is handled

@@ -67,7 +67,7 @@ func (p *Producer) Close() {
 func (p *Producer) Produce(ctx context.Context, records []Record) error {
 	byPartition := make(map[int][]entry)
 	for _, r := range records {
-		n := p.partition(r.Key)
+		n := p.PartitionOf(r.Key)
 		byPartition[n] = append(byPartition[n], entry{Record: r})
 	}
 	if len(byPartition) == 1 {
@@ -111,9 +111,12 @@ func (p *Producer) Broadcast(ctx context.Context, r Record) error {
 	return group.Wait()
 }
 
-// partition hashes a key with FNV-1a: stable over time and processes, which is what keeps
-// an actor's events in one partition.
-func (p *Producer) partition(key []byte) int {
+// Partitions is how many partitions the topic has.
+func (p *Producer) Partitions() int { return len(p.partitions) }
+
+// PartitionOf is the partition that Produce writes records of a key to. It hashes the key with
+// FNV-1a: stable over time and processes, which is what keeps an actor's events in one partition.
+func (p *Producer) PartitionOf(key []byte) int {
 	h := fnv.New32a()
 	h.Write(key)
 	return int(h.Sum32() % uint32(len(p.partitions)))

@@ -94,6 +94,12 @@ func (c *Client) skip(ctx context.Context, topic string, partition int, next, to
 	return max(next, first), nil
 }
 
+// End is the offset after the newest record of a partition.
+func (c *Client) End(ctx context.Context, topic string, partition int) (int64, error) {
+	_, end, err := c.bounds(ctx, topic, partition)
+	return end, err
+}
+
 // bounds are the oldest offset of a partition and the one after its newest.
 func (c *Client) bounds(ctx context.Context, topic string, partition int) (first, end int64, err error) {
 	answer, err := c.client.ListOffsets(ctx, &kafkago.ListOffsetsRequest{

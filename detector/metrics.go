@@ -1,0 +1,71 @@
+package detector
+
+import "github.com/prometheus/client_golang/prometheus"
+
+type metrics struct {
+	events, repeats, malformed, again, evicted, unjudged, absent prometheus.Counter
+	failures, expired, truncated, undecodable, annotations       prometheus.Counter
+	unjudgedRules, uninspected, lostStates                       prometheus.Counter
+	unkeyed, late, forgotten, suppressed, excepted, superseded   prometheus.Counter
+
+	observations, observationsAgain, observationsLate, observationsHurried prometheus.Counter
+
+	keys, bytes prometheus.Gauge
+	findings    *prometheus.CounterVec
+}
+
+func newMetrics(r prometheus.Registerer) *metrics {
+	counter := func(name, help string) prometheus.Counter {
+		c := prometheus.NewCounter(prometheus.CounterOpts{Name: "mcpwatch_detector_" + name, Help: help})
+		r.MustRegister(c)
+		return c
+	}
+	m := &metrics{
+		events:        counter("events_total", "Events decided on, those read again after an assignment included."),
+		repeats:       counter("repeated_events_total", "Events dropped because their id was known."),
+		malformed:     counter("malformed_messages_total", "Events whose message is no JSON."),
+		again:         counter("repeated_findings_total", "Findings dropped because their id was known."),
+		evicted:       counter("evicted_requests_total", "Requests forgotten before their answer came."),
+		unjudged:      counter("unjudged_definitions_total", "Definitions left out because one message had too many."),
+		absent:        counter("absent_values_total", "Reads by rules of values that an event does not have."),
+		failures:      counter("failures_total", "Failed attempts; each is tried again."),
+		expired:       counter("expired_events_total", "Records that Kafka deleted before they were looked at."),
+		truncated:     counter("truncated_records_total", "Records that Kafka lost after they had been looked at."),
+		undecodable:   counter("undecodable_records_total", "Records that are no event or observation."),
+		annotations:   counter("annotations_total", "Events restated with the request that they answer or with a mark."),
+		unjudgedRules: counter("unjudged_rules_total", "Conditions left out because an event met the needs of too many."),
+		uninspected:   counter("uninspected_bytes_total", "Bytes in the middle of long texts that no rule saw."),
+		lostStates:    counter("lost_states_total", "Partitions whose checkpoint Kafka no longer had."),
+		unkeyed:       counter("unkeyed_events_total", "Events that met a rule's condition and had no value for its key."),
+		late:          counter("late_events_total", "Events older than the window or step that they would have counted for."),
+		forgotten:     counter("forgotten_keys_total", "Keys that rules forgot for want of room."),
+		suppressed:    counter("suppressed_findings_total", "Findings held back because one like them came shortly before."),
+		excepted:      counter("excepted_findings_total", "Findings that an exception hid."),
+		superseded:    counter("superseded_observations_total", "Observations made by another version of their rule, and dropped."),
+
+		observations:        counter("observations_total", "Observations sent to the second stage."),
+		observationsAgain:   counter("repeated_observations_total", "Observations dropped because they were taken before."),
+		observationsLate:    counter("late_observations_total", "Observations applied out of order, behind those that were hurried."),
+		observationsHurried: counter("hurried_observations_total", "Observations applied before all partitions had come to their time, for want of room."),
+
+		keys:  prometheus.NewGauge(prometheus.GaugeOpts{Name: "mcpwatch_detector_keys", Help: "Keys that rules remember."}),
+		bytes: prometheus.NewGauge(prometheus.GaugeOpts{Name: "mcpwatch_detector_state_bytes", Help: "Bytes that rules remember."}),
+		findings: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "mcpwatch_detector_findings_total", Help: "Findings written, by severity.",
+		}, []string{"severity"}),
+	}
+	r.MustRegister(m.findings, m.keys, m.bytes)
+	return m
+}
+
+// kept moves what became of what rules remember since the last time into the metrics.
+func (m *metrics) kept(now, last Kept) {
+	m.unkeyed.Add(float64(now.Unkeyed - last.Unkeyed))
+	m.late.Add(float64(now.Late - last.Late))
+	m.forgotten.Add(float64(now.Forgotten - last.Forgotten))
+	m.suppressed.Add(float64(now.Suppressed - last.Suppressed))
+	m.excepted.Add(float64(now.Excepted - last.Excepted))
+	m.superseded.Add(float64(now.Superseded - last.Superseded))
+	m.keys.Add(float64(now.Keys - last.Keys))
+	m.bytes.Add(float64(now.Bytes - last.Bytes))
+}

@@ -1,0 +1,139 @@
+package detector
+
+import (
+	"context"
+	"time"
+
+	"github.com/mcpwatch/mcpwatch/detector/rule"
+	"github.com/mcpwatch/mcpwatch/detector/state"
+	"github.com/mcpwatch/mcpwatch/internal/kafka"
+)
+
+// work is what a stage does with the records of one partition.
+type work interface {
+	// decide looks at a record, and puts what it causes into the outbox. One from before what was
+	// committed causes nothing: it is only to be known.
+	decide(r kafka.Record, before bool, out *outbox) error
+	// swap makes it apply another rule set.
+	swap(set *rule.Set)
+	// memory is what its rules remember.
+	memory() *keeper
+	// changes and apply write and read back what it remembers beside: an entry of its own.
+	changes(give func(entry []byte))
+	apply(entry []byte) error
+	// restored ends a series of apply, and says from where to read on, up to what was committed.
+	restored(clock, committed int64) (from int64)
+	// report moves what it did since the last time, its memory aside, into the metrics.
+	report(m *metrics)
+}
+
+// shard is one partition at work, of either stage.
+type shard struct {
+	stage  *Stage
+	set    *rule.Set
+	work   work
+	out    *outbox
+	memory checkpoint
+	// full asks for a checkpoint of everything: what lies there is of another rule set.
+	full   bool
+	stored time.Time // of the last checkpoint
+	// committed is the first offset that was not decided on before this shard, decided the first
+	// that it has not decided on, settled the first beyond its last commit.
+	committed, decided, settled int64
+	reported                    Kept
+}
+
+// checkpointEvery is how often what rules remember is written, and with it the offset committed.
+const checkpointEvery = time.Second
+
+// Handle implements kafka.Handler. Called again with the same records it does not decide
+// again, which the engine would take for repeats: it only writes what is still pending.
+func (h *shard) Handle(ctx context.Context, records []kafka.Record) (kafka.Commit, error) {
+	if err := h.memory.clean(ctx); err != nil {
+		return kafka.Commit{}, err
+	}
+	swap := h.swap()
+	for _, r := range records {
+		if ctx.Err() != nil {
+			return kafka.Commit{}, ctx.Err() // a batch may take a second; what is undecided is read again
+		}
+		if r.Offset < h.decided {
+			continue
+		}
+		h.decided = r.Offset + 1
+		if err := h.work.decide(r, r.Offset < h.committed, h.out); err != nil {
+			h.stage.metrics.undecodable.Inc()
+			h.stage.o.Log.Error().Err(err).Str("topic", r.Topic).Int("partition", r.Partition).Int64("offset", r.Offset).Msg("a record was left out")
+		}
+	}
+	if err := h.out.flush(ctx); err != nil {
+		return kafka.Commit{}, err
+	}
+	kept := h.work.memory().kept()
+	h.stage.metrics.kept(kept, h.reported)
+	h.reported = kept
+	h.work.report(h.stage.metrics)
+	return h.commit(ctx, swap)
+}
+
+// Close takes what the shard remembers out of the gauges: another owner has it now.
+func (h *shard) Close() error {
+	h.stage.metrics.keys.Sub(float64(h.reported.Keys))
+	h.stage.metrics.bytes.Sub(float64(h.reported.Bytes))
+	return nil
+}
+
+// swap takes the rule set in force, if it is another, at a boundary of checkpoints only: where all
+// that was decided is committed. It reports whether a checkpoint has to come first.
+func (h *shard) swap() (wanted bool) {
+	set := h.stage.o.Set()
+	switch {
+	case set.Hash == h.set.Hash:
+		return false
+	case h.decided > h.settled:
+		return true
+	}
+	h.set, h.full = set, true
+	h.work.swap(set)
+	return false
+}
+
+// commit makes a checkpoint, where it is time for one. Without one nothing is committed: offset
+// and memory change together.
+func (h *shard) commit(ctx context.Context, now bool) (kafka.Commit, error) {
+	due := now || !h.work.memory().remembers() || h.stage.o.Now().Sub(h.stored) >= checkpointEvery
+	if h.decided <= h.settled || !due {
+		return kafka.Commit{}, nil
+	}
+	metadata, err := h.memory.write(ctx, h, h.full)
+	if err != nil {
+		return kafka.Commit{}, err
+	}
+	h.full, h.stored, h.settled = false, h.stage.o.Now(), h.decided
+	return kafka.Commit{Offset: h.decided, Metadata: metadata}, nil
+}
+
+// Tables of a checkpoint that are no rule's.
+func knownTable() state.Table { return state.Table{Rule: "findings", Version: "1"} }
+func workTable() state.Table  { return state.Table{Rule: "stage", Version: "1"} }
+
+// changes implements memory.
+func (h *shard) changes(w *state.Writer, everything bool) {
+	h.work.memory().changes(w, everything)
+	h.out.changes(func(entry []byte) { w.Add(knownTable(), entry) }, everything)
+	h.work.changes(func(entry []byte) { w.Add(workTable(), entry) })
+}
+
+// stands implements memory.
+func (h *shard) stands() (clock int64, control string) { return h.work.memory().clock, h.set.Hash }
+
+// apply reads back an entry of a checkpoint.
+func (h *shard) apply(table state.Table, entry []byte) error {
+	switch table {
+	case knownTable():
+		return h.out.known.Apply(entry)
+	case workTable():
+		return h.work.apply(entry)
+	}
+	return h.work.memory().apply(table, entry)
+}
