@@ -2,13 +2,11 @@ package rule
 
 import (
 	"fmt"
-	"strings"
 
 	"github.com/google/cel-go/cel"
 	"github.com/google/cel-go/common/ast"
 	"github.com/google/cel-go/common/operators"
 	"github.com/google/cel-go/common/types"
-	"github.com/google/cel-go/common/types/ref"
 	"github.com/google/cel-go/interpreter"
 )
 
@@ -45,9 +43,6 @@ type Leaf struct {
 	// Values are what the names in it stand for, cut for people to read.
 	Values []string `json:"values,omitempty"`
 }
-
-// maxShown bounds a value that is shown, in bytes.
-const maxShown = 80
 
 // Met reports whether one of the conditions is true.
 func (x *Explanation) Met() bool {
@@ -89,7 +84,7 @@ func (v *View) explain(p *Program) (Explanation, error) {
 		x.Quiet, _ = p.QuietKey(v)
 	}
 	if p.of != nil {
-		x.Of = forPeople(p.of.value(v))
+		x.Of = forPeople(shown(p.of.value(v)))
 	}
 	for n := range p.steps {
 		step, err := v.explainStep(p, n)
@@ -137,7 +132,7 @@ func (p *Program) explain(x *expression, a interpreter.Activation) (is bool, all
 		if err != nil {
 			return false, nil, err
 		}
-		l := Leaf{Text: text, Absent: true, Values: p.valuesIn(leaf, a)}
+		l := Leaf{Text: text, Absent: true, Values: p.valuesIn(leaf, a, native, details)}
 		if details != nil {
 			value, known := details.State().Value(leaf.ID())
 			l.True = known && value == types.True
@@ -163,30 +158,4 @@ func leaves(e ast.Expr) []ast.Expr {
 		}
 	}
 	return []ast.Expr{e}
-}
-
-// valuesIn says what the names in an expression stand for, those of earlier steps too.
-func (p *Program) valuesIn(e ast.Expr, a interpreter.Activation) []string {
-	var values []string
-	seen := map[string]bool{}
-	ast.PostOrderVisit(e, ast.NewExprVisitor(func(e ast.Expr) {
-		name, ok := identifier(e)
-		f, known := p.schema.field(name)
-		_, _, earlier := p.schema.ofStep(name, p.names)
-		if !ok || seen[name] || !earlier && (!known || f.constant) {
-			return
-		}
-		seen[name] = true
-		value, _ := a.ResolveName(name)
-		if value, there := value.(ref.Val); there && !types.IsError(value) {
-			values = append(values, fmt.Sprintf("%s = %q", name, forPeople(value)))
-		} else {
-			values = append(values, name+" is absent")
-		}
-	}))
-	return values
-}
-
-func forPeople(value ref.Val) string {
-	return strings.ToValidUTF8(cut(shown(value), maxShown), "\ufffd")
 }
