@@ -121,18 +121,13 @@ func (v *View) ExplainThen(p *Program, step int, earlier []*Sighting) (is bool, 
 
 // explain evaluates all parts of a condition.
 func (p *Program) explain(x *expression, a interpreter.Activation) (is bool, all []Leaf, err error) {
-	program, err := x.whole()
+	whole, err := x.whole()
 	if err != nil {
 		return false, nil, err
 	}
-	out, details, _ := program.Eval(a)
-	native := x.tree.NativeRep()
-	for _, leaf := range leaves(native.Expr()) {
-		text, err := cel.ExprToString(leaf, native.SourceInfo())
-		if err != nil {
-			return false, nil, err
-		}
-		l := Leaf{Text: text, Absent: true, Values: p.valuesIn(leaf, a, native, details)}
+	out, details, _ := whole.program.Eval(a)
+	for i, leaf := range whole.leaves {
+		l := Leaf{Text: whole.texts[i], Absent: true}
 		if details != nil {
 			value, known := details.State().Value(leaf.ID())
 			l.True = known && value == types.True
@@ -140,9 +135,37 @@ func (p *Program) explain(x *expression, a interpreter.Activation) (is bool, all
 		} else if is, ok := leaf.AsLiteral().(types.Bool); leaf.Kind() == ast.LiteralKind && ok {
 			l.True, l.Absent = bool(is), false
 		}
+		at := 0
+		if l.True {
+			at = foundAt(leaf, details)
+		}
+		l.Values = p.valuesIn(leaf, a, x.tree.NativeRep(), details, at)
 		all = append(all, l)
 	}
 	return out == types.True, all, nil
+}
+
+// whole is a condition of which every part is evaluated.
+type whole struct {
+	program cel.Program
+	leaves  []ast.Expr
+	texts   []string // of the leaves
+}
+
+func newWhole(env *cel.Env, tree *cel.Ast) (w whole, err error) {
+	w.program, err = env.Program(tree, cel.EvalOptions(cel.OptExhaustiveEval, cel.OptTrackState), patterns())
+	if err != nil {
+		return w, err
+	}
+	native := tree.NativeRep()
+	w.leaves = leaves(native.Expr())
+	w.texts = make([]string, len(w.leaves))
+	for i, leaf := range w.leaves {
+		if w.texts[i], err = cel.ExprToString(leaf, native.SourceInfo()); err != nil {
+			return w, err
+		}
+	}
+	return w, nil
 }
 
 // leaves are the parts of a condition that && || ! and ?: join.

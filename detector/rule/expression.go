@@ -30,8 +30,8 @@ type expression struct {
 	tree    *cel.Ast
 	program cel.Program
 	reads   []string // the names in it, sorted
-	// whole is the program that evaluates every part, for Explain. It is made when it is asked for.
-	whole func() (cel.Program, error)
+	// whole is the expression for Explain. It is made when it is asked for.
+	whole func() (whole, error)
 }
 
 // isTrue reports whether it is true. One that fails, for want of a value or otherwise, is not.
@@ -92,10 +92,10 @@ func (c *compiler) compile(path, text string, want ...*cel.Type) (expression, er
 		return fail("%v", err)
 	}
 	env := c.env
-	whole := sync.OnceValues(func() (cel.Program, error) {
-		return env.Program(tree, cel.EvalOptions(cel.OptExhaustiveEval, cel.OptTrackState))
-	})
-	return expression{text: text, tree: tree, program: program, reads: c.schema.names(tree), whole: whole}, nil
+	return expression{
+		text: text, tree: tree, program: program, reads: c.schema.names(tree),
+		whole: sync.OnceValues(func() (whole, error) { return newWhole(env, tree) }),
+	}, nil
 }
 
 func typeNames(of []*cel.Type) string {

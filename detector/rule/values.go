@@ -16,12 +16,11 @@ import (
 )
 
 // valuesIn says what the names in an expression stand for, those of earlier steps too, and of a
-// map what the member is that is read.
-func (p *Program) valuesIn(e ast.Expr, a interpreter.Activation, native *ast.AST, details *cel.EvalDetails) []string {
+// map what the member is that is read. Of a long text it gives what is around a place.
+func (p *Program) valuesIn(e ast.Expr, a interpreter.Activation, native *ast.AST, details *cel.EvalDetails, at int) []string {
 	var values []string
 	seen := map[string]bool{}
 	within := map[int64]bool{} // what is read of to get at a member that was said
-	at := foundAt(e, details)
 	add := func(name string, value any) {
 		if value, there := value.(ref.Val); there && !types.IsUnknownOrError(value) {
 			values = append(values, fmt.Sprintf("%s = %q", name, excerpt(shown(value), at)))
