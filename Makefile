@@ -67,7 +67,7 @@ tidy-check: need-go ## fail where go.mod or go.sum is not tidy
 .PHONY: rules
 rules: build ## check the shipped rules and run their tests
 	bin/mcpwatch rules lint
-	bin/mcpwatch rules test
+	bin/mcpwatch rules test --strict
 
 .PHONY: fuzz
 fuzz: need-go ## run every Fuzz target for FUZZTIME (10s)

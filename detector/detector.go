@@ -24,20 +24,48 @@ const tickEvery = 5 * time.Second
 
 // Process decides on one event, and on what waited until the collector took it in.
 func (d *Detector) Process(position int64, e *event.Event) []finding.Finding {
-	var found []finding.Finding
+	return d.Decide(position, e).Findings
+}
+
+// Decide is Process that gives all that the event causes in both stages.
+func (d *Detector) Decide(position int64, e *event.Event) Outcome {
+	var all Outcome
 	if e.Received.Sub(d.clock) >= tickEvery {
-		found = d.Tick(e.Received)
+		all = d.tick(e.Received)
 	}
 	out := d.Engine.Process(position, e)
-	found = append(found, out.Findings...)
+	all.add(out)
 	for i := range out.Observations {
-		found = append(found, d.Fleet.Observe(&out.Observations[i]).Findings...)
+		all.add(d.Fleet.Observe(&out.Observations[i]))
 	}
-	return found
+	return all
 }
 
 // Tick says that the collectors' clock has come to a time.
-func (d *Detector) Tick(clock time.Time) []finding.Finding {
+func (d *Detector) Tick(clock time.Time) []finding.Finding { return d.tick(clock).Findings }
+
+func (d *Detector) tick(clock time.Time) Outcome {
 	d.clock = clock
-	return append(d.Engine.Tick(clock).Findings, d.Fleet.Tick(clock).Findings...)
+	out := d.Engine.Tick(clock)
+	out.add(d.Fleet.Tick(clock))
+	return out
+}
+
+func (o *Outcome) add(more Outcome) {
+	o.Findings = append(o.Findings, more.Findings...)
+	o.Observations = append(o.Observations, more.Observations...)
+	o.Held = append(o.Held, more.Held...)
+}
+
+// Counts returns what both stages have done so far.
+func (d *Detector) Counts() Counts {
+	c, fleet := d.Engine.Counts(), d.Fleet.Kept()
+	c.Unkeyed += fleet.Unkeyed
+	c.Late += fleet.Late
+	c.Forgotten += fleet.Forgotten
+	c.Suppressed += fleet.Suppressed
+	c.Excepted += fleet.Excepted
+	c.Keys += fleet.Keys
+	c.Bytes += fleet.Bytes
+	return c
 }

@@ -57,6 +57,15 @@ type Counts struct {
 type Outcome struct {
 	Findings     []finding.Finding
 	Observations []Observation
+	// Held are findings that were not given out.
+	Held []Held
+}
+
+// Held is a finding that an exception hides, or, where that is "", that a quiet time holds back.
+// What an exception hides has no words yet.
+type Held struct {
+	Finding   finding.Finding
+	Exception string
 }
 
 // NewEngine returns an engine for one stream of events.

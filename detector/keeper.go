@@ -160,6 +160,7 @@ func (k *keeper) conclude(p *rule.Program, c conclusion, out *Outcome) {
 	hides, expired := c.excepted()
 	if hides != "" {
 		k.counts.Excepted++
+		out.Held = append(out.Held, Held{f, hides})
 		return
 	}
 	f.ExpiredExceptions = expired
@@ -169,6 +170,7 @@ func (k *keeper) conclude(p *rule.Program, c conclusion, out *Outcome) {
 		ok, suppressed := k.admit(p, &f, c)
 		if !ok {
 			k.counts.Suppressed++
+			out.Held = append(out.Held, Held{f, ""})
 			return
 		}
 		f.Suppressed = suppressed
@@ -182,11 +184,8 @@ func (k *keeper) admit(p *rule.Program, f *finding.Finding, c conclusion) (ok bo
 	if !has {
 		parts = nil
 	}
-	if !p.Fleet {
-		parts = append([]string{c.actor}, parts...) // one stage sees all of an actor, and of nothing else
-	}
 	t := k.trackers[p.Rule.ID]
-	key := keyOf(f.Tenant, parts...)
+	key := quietKeyOf(p, f.Tenant, c.actor, parts)
 	at := f.Time.UnixMicro()
 	if p.Fleet {
 		at = f.Received.UnixMicro()
@@ -205,6 +204,15 @@ func (k *keeper) admit(p *rule.Program, f *finding.Finding, c conclusion) (ok bo
 		k.wake(timer{next, t.program.Rule.ID, key, true})
 	}
 	return ok, suppressed
+}
+
+// quietKeyOf digests what suppression goes by. It holds the actor in the first stage, which sees all
+// of an actor, and of nothing else.
+func quietKeyOf(p *rule.Program, tenant, actor string, parts []string) window.Key {
+	if !p.Fleet {
+		parts = append([]string{actor}, parts...)
+	}
+	return keyOf(tenant, parts...)
 }
 
 // sweepEvery is how often what no window can need any more is looked for.

@@ -191,6 +191,11 @@ const (
 	CarriesHTTP        = "http"
 )
 
+// Carriers lists all that a source can carry.
+func Carriers() []string {
+	return []string{CarriesArguments, CarriesResults, CarriesDefinitions, CarriesSession, CarriesPrincipal, CarriesHTTP}
+}
+
 // Request is what a response answers.
 type Request struct {
 	// Event is the ID of the event that carried the request.

@@ -113,7 +113,7 @@ func TestAnErrorReachesNoTerminalAsItIs(t *testing.T) {
 	var out, stderr bytes.Buffer
 	long := strings.Repeat("x", 500)
 	code := run([]string{"scan", "\x1b[2J\a\u009b\u202e" + long}, streams{strings.NewReader(""), &out, &stderr})
-	if want := "mcpwatch: scanning: open ?[2J???" + long + ": no such file or directory\n"; code != exitFailed && code != exitUsage || !strings.HasPrefix(stderr.String(), want[:40]) || strings.ContainsAny(stderr.String(), "\x1b\a\u009b\u202e") {
+	if want := "mcpwatch: reading: open ?[2J???" + long + ": no such file or directory\n"; code != exitFailed && code != exitUsage || !strings.HasPrefix(stderr.String(), want[:40]) || strings.ContainsAny(stderr.String(), "\x1b\a\u009b\u202e") {
 		t.Errorf("code %d, %q", code, stderr.String())
 	}
 	if got := printableLines("a\n\tb\r\x1b" + long); got != "a\n b??"+long {

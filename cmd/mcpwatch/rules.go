@@ -2,112 +2,76 @@ package main
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
-	"github.com/go-json-experiment/json"
-
-	"github.com/mcpwatch/mcpwatch/detector/ruletest"
-	"github.com/mcpwatch/mcpwatch/event"
+	"github.com/mcpwatch/mcpwatch/detector/rule"
 )
 
 type rulesCommand struct {
-	Lint rulesLintCommand `cmd:"" help:"Load the rules, and say what is wrong with them."`
-	Test rulesTestCommand `cmd:"" help:"Run the tests that rules carry."`
-	List rulesListCommand `cmd:"" help:"List the rules."`
+	Lint     rulesLintCommand     `cmd:"" help:"Load the rules, and say what is wrong with them."`
+	Test     rulesTestCommand     `cmd:"" help:"Run the tests that rules carry."`
+	Explain  rulesExplainCommand  `cmd:"" help:"Say what a rule sees in each event of a file, and why."`
+	List     rulesListCommand     `cmd:"" help:"List the rules."`
+	Coverage rulesCoverageCommand `cmd:"" help:"Say which rules are blind on which source, and which fields no rule reads."`
+	New      rulesNewCommand      `cmd:"" help:"Write a rule to begin with, and its tests."`
 
 	ImportSigma rulesImportSigmaCommand `cmd:"" name:"import-sigma" help:"Turn Sigma rules into ours, and name what cannot be."`
 }
 
-type rulesLintCommand struct{ ruleFlags }
-
-// Run implements the command.
-func (c *rulesLintCommand) Run(s streams) error {
-	set, err := c.load()
-	if err != nil {
-		return err
-	}
-	_, err = fmt.Fprintf(s.out, "%d rules, nothing wrong\n", len(set.Programs))
-	return err
-}
-
-type rulesTestCommand struct {
-	ruleFlags
-	Verbose bool `short:"v" help:"Name the tests that pass, too."`
-}
-
-// Run implements the command.
-func (c *rulesTestCommand) Run(s streams) error {
-	set, err := c.load()
-	if err != nil {
-		return err
-	}
-	results := ruletest.Run(set)
-	tests, failed, oneSided := 0, 0, 0
-	for _, r := range results {
-		for _, t := range r.Tests {
-			tests++
-			switch {
-			case t.Failure != "":
-				failed++
-				_, _ = fmt.Fprintf(s.out, "FAIL  %s  %s: %s\n      %s\n", r.Rule, event.Printable(t.Name), event.Printable(t.Failure), printableLines(r.File))
-			case c.Verbose:
-				_, _ = fmt.Fprintf(s.out, "ok    %s  %s\n", r.Rule, event.Printable(t.Name))
-			}
-		}
-		if len(r.OneSided) > 0 {
-			oneSided++
-		}
-		for _, o := range r.OneSided {
-			if c.Verbose {
-				_, _ = fmt.Fprintf(s.out, "      %s  never %v: %s\n", r.Rule, o.Never, event.Printable(o.Leaf))
-			}
-		}
-	}
-	_, _ = fmt.Fprintf(s.out, "%d rules, %d tests, %d failed\n", len(set.Programs), tests, failed)
-	if oneSided > 0 {
-		_, _ = fmt.Fprintf(s.out, "%d rules have conditions that their tests saw one way only: -v names them\n", oneSided)
-	}
-	if failed > 0 {
-		return &exitError{code: exitFailed}
-	}
-	return nil
-}
-
-type rulesListCommand struct {
-	ruleFlags
-	Output string `short:"o" help:"table or jsonl; a table on a terminal, else jsonl." enum:",table,jsonl" default:""`
-}
-
-// Run implements the command.
-func (c *rulesListCommand) Run(s streams) error {
-	set, err := c.load()
-	if err != nil {
-		return err
-	}
-	if outputFor(c.Output, s.out) == "table" {
-		rows := make([][]string, len(set.Programs))
-		for i, p := range set.Programs {
-			rows[i] = []string{p.Rule.ID, string(p.Severity), string(p.Rule.Mode), event.Printable(p.Rule.Title), event.Printable(strings.Join(p.Rule.Tags, " "))}
-		}
-		return table(s.out, []string{"RULE", "SEVERITY", "MODE", "TITLE", "TAGS"}, rows)
-	}
+// programNamed is the program of a rule's id. An error names the ids that are near.
+func programNamed(set *rule.Set, id string) (*rule.Program, error) {
+	var near []string
 	for _, p := range set.Programs {
-		line, err := json.Marshal(struct {
-			ID       string   `json:"id"`
-			Version  string   `json:"version"`
-			Severity string   `json:"severity"`
-			Mode     string   `json:"mode"`
-			Title    string   `json:"title"`
-			Tags     []string `json:"tags"`
-			Reads    []string `json:"reads"`
-			File     string   `json:"file"`
-		}{p.Rule.ID, p.Version, string(p.Severity), string(p.Rule.Mode), p.Rule.Title, p.Rule.Tags, p.Reads, p.Rule.File()})
-		if err != nil {
-			return fmt.Errorf("encoding rule %s: %w", p.Rule.ID, err)
-		}
-		if _, err := fmt.Fprintf(s.out, "%s\n", line); err != nil {
-			return err
+		switch known := p.Rule.ID; {
+		case known == id:
+			return p, nil
+		case strings.Contains(known, id) || distance(known, id) <= max(2, len(id)/4):
+			near = append(near, known)
 		}
 	}
-	return nil
+	const most = 5
+	switch {
+	case len(near) == 0:
+		return nil, fmt.Errorf("there is no rule %q: `mcpwatch rules list` names all", id)
+	case len(near) > most:
+		near = append(near[:most], "…")
+	}
+	return nil, fmt.Errorf("there is no rule %q; near: %s", id, strings.Join(near, ", "))
+}
+
+// programsNamed are the programs of some ids; all of the set where none is given.
+func programsNamed(set *rule.Set, ids []string) ([]*rule.Program, error) {
+	if len(ids) == 0 {
+		return set.Programs, nil
+	}
+	programs := make([]*rule.Program, len(ids))
+	for i, id := range ids {
+		var err error
+		if programs[i], err = programNamed(set, id); err != nil {
+			return nil, err
+		}
+	}
+	return programs, nil
+}
+
+// distance is how many characters have to be put in, left out or changed to make one text of
+// another (Levenshtein 1966).
+func distance(a, b string) int {
+	row := make([]int, len(b)+1) // the distances of a's beginning to each beginning of b
+	for j := range row {
+		row[j] = j
+	}
+	for i := range len(a) {
+		before := slices.Clone(row)
+		row[0] = i + 1
+		for j := range len(b) {
+			change := before[j]
+			if a[i] != b[j] {
+				change++
+			}
+			row[j+1] = min(change, before[j+1]+1, row[j]+1)
+		}
+	}
+	return row[len(b)]
 }

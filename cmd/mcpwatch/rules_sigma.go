@@ -113,12 +113,18 @@ func (c *rulesImportSigmaCommand) write(done *sigma.Import) (int, error) {
 
 // writeNew writes a file. One that exists must hold the same.
 func writeNew(name string, data []byte) error {
-	f, err := os.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o644) //nolint:gosec // rules are no secret
+	err := createFile(name, data)
 	if errors.Is(err, fs.ErrExist) {
 		if old, readErr := os.ReadFile(name); readErr == nil && bytes.Equal(old, data) {
 			return nil
 		}
 	}
+	return err
+}
+
+// createFile writes a file that must not exist.
+func createFile(name string, data []byte) error {
+	f, err := os.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o644) //nolint:gosec // rules are no secret
 	if err != nil {
 		return err
 	}

@@ -2,16 +2,12 @@ package main
 
 import (
 	"bufio"
-	"bytes"
 	"errors"
 	"fmt"
 	"io"
-	"os"
 	"slices"
-	"time"
 
 	"github.com/go-json-experiment/json"
-	"github.com/go-json-experiment/json/jsontext"
 
 	"github.com/mcpwatch/mcpwatch/collector/format"
 	"github.com/mcpwatch/mcpwatch/detector"
@@ -40,21 +36,11 @@ func (c *scanCommand) Run(s streams) error {
 	if err != nil {
 		return err
 	}
-	in := s.in
-	if c.File != "-" {
-		f, err := os.Open(c.File)
-		if err != nil {
-			return fmt.Errorf("scanning: %w", err)
-		}
-		defer func() { _ = f.Close() }()
-		in = f
-	}
 	out := bufio.NewWriterSize(s.out, 64<<10)
-	scan := scan{command: c, engine: detector.New(set), form: outputFor(c.Output, s.out), out: out, err: s.err}
-	read := eachRecord(in, scan.record, scan.refuse)
-	if read == nil && scan.rows == 0 {
-		read = errors.New("scanning: the file holds nothing")
-	}
+	scan := scan{command: c, detector: detector.New(set), form: outputFor(c.Output, s.out), out: out}
+	rows := rowReader{format: c.Format, err: s.err, each: scan.judge}
+	read := rows.readFile(c.File, s.in)
+	rows.end()
 	if err := errors.Join(read, scan.end(), out.Flush()); err != nil {
 		return err
 	}
@@ -63,133 +49,35 @@ func (c *scanCommand) Run(s streams) error {
 		return nil
 	case scan.worst >= c.FailOn.Rank():
 		return &exitError{code: exitCondition}
-	case scan.refused > 0:
+	case rows.refused > 0:
 		return fmt.Errorf("scanning: no finding is %s or worse, but --fail-on passes only what could be read whole", c.FailOn)
 	}
 	return nil
 }
 
 type scan struct {
-	command *scanCommand
-	engine  *detector.Detector
-	parser  event.Parser
-	form    string
-	out     io.Writer
-	err     io.Writer
+	command  *scanCommand
+	detector *detector.Detector
+	form     string
+	out      io.Writer
 
-	rows, refused int
-	events        int64
-	worst         int
-	table         [][]string
+	events int64
+	worst  int
+	table  [][]string
 }
 
-// refuse counts a row that nobody can read.
-func (s *scan) refuse(reason string) error {
-	s.complain(reason)
-	s.rows++
-	return s.verdict(s.rows-1, nil)
-}
-
-// complain says why not all of the current row could be scanned.
-func (s *scan) complain(reason string) {
-	s.refused++
-	if s.refused <= 10 {
-		_, _ = fmt.Fprintf(s.err, "row %d: %s\n", s.rows, event.Printable(reason))
-	}
-}
-
-// record scans one record of the file.
-func (s *scan) record(record []byte) error {
-	if record[0] == '[' && s.command.Format != format.Tools && !isBatch(record) {
-		return s.list(record)
-	}
-	return s.judge(record)
-}
-
-// list scans the elements of an array that stands on a line: no format's record looks
-// like this, a batch of messages and a list of tools aside.
-func (s *scan) list(array []byte) error {
-	if !jsontext.Value(array).IsValid(lenient()) {
-		return s.refuse("is not JSON")
-	}
-	d := jsontext.NewDecoder(bytes.NewReader(array), lenient())
-	_, err := d.ReadToken()
-	for err == nil && d.PeekKind() != ']' {
-		var record []byte
-		if record, err = d.ReadValue(); err != nil {
-			break
-		}
-		if record[0] == '[' && !isBatch(record) {
-			err = s.refuse("is an array in an array")
-			continue
-		}
-		err = s.judge(record)
-	}
-	return err
-}
-
-// isBatch reports whether an array holds JSON-RPC messages, bare ones, and nothing else.
-func isBatch(array []byte) bool {
-	d := jsontext.NewDecoder(bytes.NewReader(array), lenient())
-	if _, err := d.ReadToken(); err != nil {
-		return false
-	}
-	for d.PeekKind() == '{' {
-		message, err := d.ReadValue()
-		if err != nil || !isBare(message) {
-			return false
-		}
-	}
-	return d.PeekKind() == ']'
-}
-
-// isBare reports whether an object is a JSON-RPC message that nobody put into an envelope.
-func isBare(object []byte) bool {
-	var envelope struct {
-		Message jsontext.Value `json:"message"`
-		Raw     jsontext.Value `json:"raw"`
-	}
-	err := json.Unmarshal(object, &envelope, lenient())
-	form, _ := format.Detect(object)
-	return err == nil && form == format.JSONRPC && envelope.Message == nil && envelope.Raw == nil
-}
-
-// judge scans one record, one row of the output.
-func (s *scan) judge(record []byte) error {
-	limits := event.Limits{Bytes: maxRecord, Depth: event.DefaultLimits().Depth}
-	record = bytes.Clone(record) // the next one is read into the same memory, and what is found points into it
-	e, err := format.Read(s.command.Format, record, limits)
-	if err != nil {
-		return s.refuse(err.Error())
-	}
-	if e.Session == "" && e.Source.Format == string(format.JSONRPC) {
-		e.Session = "scan" // a bare transcript is one conversation
-	}
-	// No clock is read, so that a file gives the same output whenever it is scanned.
-	received := e.Time
-	if received.IsZero() {
-		received = time.Unix(0, 0)
-	}
-	row := s.rows
+// judge decides on the events of a row.
+func (s *scan) judge(row int, events []event.Event) error {
 	var found []scanned
-	taken := s.parser.Take(event.Shipment{
-		Event: e, Origin: event.Origin{Tenant: "scan", Source: "scan"}, Received: received, Raw: record, Ordinal: row,
-	})
-	dropped := false
-	for i := range taken {
-		dropped = dropped || taken[i].HasMark("children_dropped")
+	for i := range events {
 		s.events++
-		for _, f := range s.engine.Process(s.events, &taken[i]) {
+		for _, f := range s.detector.Process(s.events, &events[i]) {
 			found = append(found, scanned{row, f})
 			if f.Mode == finding.Alert {
 				s.worst = max(s.worst, f.Severity.Rank())
 			}
 		}
 	}
-	if dropped {
-		s.complain("holds more messages or definitions than are judged: give one a line")
-	}
-	s.rows++
 	return s.verdict(row, found)
 }
 
@@ -251,15 +139,10 @@ func (s *scan) writeVerdict(row int, found []scanned) error {
 	return err
 }
 
-// end writes the table and what people want to know at the end.
+// end writes the table.
 func (s *scan) end() error {
-	if s.form == "table" && !s.command.Verdicts {
-		if err := table(s.out, []string{"ROW", "SEVERITY", "RULE", "ACTOR", "TARGET", "TITLE"}, s.table); err != nil {
-			return err
-		}
+	if s.form != "table" || s.command.Verdicts {
+		return nil
 	}
-	if s.refused > 0 {
-		_, _ = fmt.Fprintf(s.err, "%d of %d rows could not be read\n", s.refused, s.rows)
-	}
-	return nil
+	return table(s.out, []string{"ROW", "SEVERITY", "RULE", "ACTOR", "TARGET", "TITLE"}, s.table)
 }

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"flag"
 	"os"
+	"slices"
 	"strings"
 	"testing"
 
@@ -36,6 +37,27 @@ func TestDetectKnowsARecordByItsShape(t *testing.T) {
 		got, err := format.Detect([]byte(c.in))
 		if err != nil || got != c.want {
 			t.Errorf("%s: %q, %v; want %q", c.in, got, err, c.want)
+		}
+	}
+}
+
+// TestCarries holds that a reader marks its events with what its format is said to carry.
+func TestCarries(t *testing.T) {
+	records := map[format.Format]string{
+		format.JSONRPC: `{"jsonrpc":"2.0","id":1,"method":"ping"}`,
+		format.Tools:   `{"name":"add","description":"Adds.","inputSchema":{"type":"object"}}`,
+	}
+	for _, f := range format.Formats() {
+		record, marks := records[f]
+		if !marks { // the source says it
+			if f != format.Events {
+				t.Errorf("%s: no example", f)
+			}
+			continue
+		}
+		e, err := format.Read(f, []byte(record), event.DefaultLimits())
+		if err != nil || !slices.Equal(e.Source.Completeness, format.Carries(f)) || len(format.Carries(f)) == 0 {
+			t.Errorf("%s: an event carries %v (%v), the format is said to carry %v", f, e.Source.Completeness, err, format.Carries(f))
 		}
 	}
 }

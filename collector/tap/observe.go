@@ -64,9 +64,7 @@ func newObserver(o *Options, instance string, store *store, counters *Counters, 
 		Server:    event.Server{ID: o.Server},
 		Session:   instance,
 		Transport: "stdio",
-		Source: event.Source{Format: "tap", Instance: instance, Completeness: []string{
-			event.CarriesArguments, event.CarriesResults, event.CarriesDefinitions, event.CarriesSession,
-		}},
+		Source:    event.Source{Format: "tap", Instance: instance, Completeness: Carries()},
 	}
 	var truncated bool
 	if base.Server.Command, truncated = commandLine(o.Command); truncated {

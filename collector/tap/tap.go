@@ -33,6 +33,11 @@ package tap
 
 import "github.com/mcpwatch/mcpwatch/event"
 
+// Carries lists what a tap's events carry, as in event.Source.Completeness.
+func Carries() []string {
+	return []string{event.CarriesArguments, event.CarriesResults, event.CarriesDefinitions, event.CarriesSession}
+}
+
 // The two directions as indices.
 const (
 	toServer = iota

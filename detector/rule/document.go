@@ -91,10 +91,17 @@ func yamlError(file string, err error) error {
 // errorAt names the line and column of a YAML path, or the file alone where the path is absent.
 func (d *document) errorAt(path, reason string) *Error {
 	e := &Error{File: d.file, Reason: reason}
-	if node := d.nodeAt(path); node != nil && node.GetToken() != nil {
-		e.Line, e.Column = node.GetToken().Position.Line, node.GetToken().Position.Column
-	}
+	e.Line, e.Column = d.Place(path)
 	return e
+}
+
+// Place is the line and column, from 1, of what a YAML path such as $.tests[0].name names in the
+// file; 0 where there is no such thing.
+func (d *document) Place(path string) (line, column int) {
+	if node := d.nodeAt(path); node != nil && node.GetToken() != nil {
+		return node.GetToken().Position.Line, node.GetToken().Position.Column
+	}
+	return 0, 0
 }
 
 func (d *document) nodeAt(path string) ast.Node {

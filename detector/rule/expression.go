@@ -7,6 +7,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"sync"
 
 	"github.com/google/cel-go/cel"
 	"github.com/google/cel-go/checker"
@@ -29,6 +30,8 @@ type expression struct {
 	tree    *cel.Ast
 	program cel.Program
 	reads   []string // the names in it, sorted
+	// whole is the expression for Explain. It is made when it is asked for.
+	whole func() (whole, error)
 }
 
 // isTrue reports whether it is true. One that fails, for want of a value or otherwise, is not.
@@ -88,7 +91,11 @@ func (c *compiler) compile(path, text string, want ...*cel.Type) (expression, er
 	if err != nil {
 		return fail("%v", err)
 	}
-	return expression{text: text, tree: tree, program: program, reads: c.schema.names(tree)}, nil
+	env := c.env
+	return expression{
+		text: text, tree: tree, program: program, reads: c.schema.names(tree),
+		whole: sync.OnceValues(func() (whole, error) { return newWhole(env, tree) }),
+	}, nil
 }
 
 func typeNames(of []*cel.Type) string {

@@ -43,6 +43,9 @@ type Program struct {
 	Quiet   time.Duration // 0: the rule is never suppressed
 	AtLeast float64
 
+	// Warnings are what is allowed and not advised: a regular expression that no literal guards.
+	Warnings []*Error
+
 	schema *schema
 	steps  []step
 	names  []string // of the steps, "" where one has none
@@ -73,6 +76,9 @@ type step struct {
 
 // Steps is how many conditions the rule has.
 func (p *Program) Steps() int { return len(p.steps) }
+
+// StepName is what the rule calls a step, "" where it has no name.
+func (p *Program) StepName(step int) string { return p.names[step] }
 
 // Key is the rule's key for the shown event, and whether it has one: a part that has no value
 // leaves the event without.

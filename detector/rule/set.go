@@ -22,6 +22,8 @@ type Set struct {
 	schema *schema
 	// Conditions on events, on definitions and nothing else, and on definitions and their event.
 	event, alone, definition *index
+	// judges says that definitions are judged, be it by rules that Only left out.
+	judges bool
 }
 
 // Compile makes a set of rules, lists and exceptions. It reports every problem, joined.
@@ -63,6 +65,19 @@ func Compile(rules []*Rule, lists []*List, exceptions []*Exception) (*Set, error
 	set.Hash = hex.EncodeToString(h.Sum(nil)[:16])
 	set.file()
 	return set, nil
+}
+
+// Only is the set with one of its programs alone. That finds what it finds in the set, but for
+// events on which the set has more to judge than it can.
+func (s *Set) Only(p *Program) *Set {
+	only := &Set{Programs: []*Program{p}, Hash: s.Hash, schema: s.schema, judges: s.judges}
+	for _, x := range s.Exceptions {
+		if slices.Contains(x.Rules, p.Rule.ID) {
+			only.Exceptions = append(only.Exceptions, x)
+		}
+	}
+	only.file()
+	return only
 }
 
 // distinct is the lists whose name no list before has, and what is wrong with the others.
@@ -113,6 +128,7 @@ func (s *Set) file() {
 			return s.Programs[b.program].Severity.Rank() - s.Programs[a.program].Severity.Rank()
 		})
 	}
+	s.judges = s.judges || len(alone)+len(onDefinitions) > 0
 	s.event, s.alone, s.definition = s.schema.newIndex(onEvents), s.schema.newIndex(alone), s.schema.newIndex(onDefinitions)
 }
 
@@ -135,7 +151,7 @@ type Found func(p *Program, steps uint32, d *Definition)
 // want of a value or otherwise, is not true.
 func (s *Set) Match(v *View, found Found) {
 	var definitions []Definition
-	if s.judgesDefinitions() {
+	if s.judges {
 		if definitions = v.definitions(); v.unjudged > 0 {
 			v.event.Mark(DefinitionsNotJudged)
 		}
@@ -157,10 +173,6 @@ func (s *Set) Match(v *View, found Found) {
 	if v.definition != nil {
 		v.setDefinition(nil)
 	}
-}
-
-func (s *Set) judgesDefinitions() bool {
-	return len(s.alone.conditions) > 0 || len(s.definition.conditions) > 0
 }
 
 // matchDefinition judges one definition. What depends on the definition alone is judged once

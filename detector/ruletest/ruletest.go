@@ -14,14 +14,18 @@ import (
 type Result struct {
 	Rule, File string
 	Tests      []TestResult
+	// NoPositive says that no test wants a finding, NoNearMiss that none wants none.
+	NoPositive, NoNearMiss bool
 	// OneSided are the parts of the rule's conditions that the tests saw true only or false only.
 	OneSided []OneSided
 }
 
-// TestResult is the outcome of one test. Failure is "" where it passed.
+// TestResult is the outcome of one test, and where it stands in the rule's file. Failure is ""
+// where it passed.
 type TestResult struct {
-	Name    string
-	Failure string
+	Name         string
+	Line, Column int
+	Failure      string
 }
 
 // OneSided is a part of a condition that the tests never saw otherwise.
@@ -41,34 +45,47 @@ func (r *Result) Failed() int {
 	return n
 }
 
-// Run runs every test of every rule of the set. Only the findings of the rule under test
-// count. A rule without a test that wants a finding, or without one that wants none, fails.
+// Gaps says what the tests do not show: a rule should have one that wants a finding, one that
+// wants none, and between them each part of its conditions true and false.
+func (r *Result) Gaps() []string {
+	var gaps []string
+	if r.NoPositive {
+		gaps = append(gaps, "no test wants a finding")
+	}
+	if r.NoNearMiss {
+		gaps = append(gaps, "no test wants none: a near miss")
+	}
+	for _, o := range r.OneSided {
+		gaps = append(gaps, fmt.Sprintf("never %v: %s", o.Never, o.Leaf))
+	}
+	return gaps
+}
+
+// Run runs every test of every rule of the set, each rule alone.
 func Run(set *rule.Set) []Result {
 	results := make([]Result, 0, len(set.Programs))
 	for _, p := range set.Programs {
-		results = append(results, runRule(set, p))
+		results = append(results, RunRule(set, p))
 	}
 	return results
 }
 
-func runRule(set *rule.Set, p *rule.Program) Result {
-	result := Result{Rule: p.Rule.ID, File: p.Rule.File()}
-	positive, negative := false, false
-	seen := coverage{}
-	for _, t := range p.Rule.Tests {
-		positive = positive || len(t.Want) > 0
-		negative = negative || len(t.Want) == 0
+// RunRule runs the tests of one rule of the set.
+func RunRule(set *rule.Set, p *rule.Program) Result {
+	result := Result{Rule: p.Rule.ID, File: p.Rule.File(), NoPositive: true, NoNearMiss: true}
+	alone, seen := set.Only(p), coverage{}
+	for i, t := range p.Rule.Tests {
+		if len(t.Want) > 0 {
+			result.NoPositive = false
+		} else {
+			result.NoNearMiss = false
+		}
 		one := TestResult{Name: t.Name}
-		if err := run(set, p, t, &seen); err != nil {
+		one.Line, one.Column = p.Rule.Place(fmt.Sprintf("$.tests[%d].name", i))
+		if err := run(alone, p, t, &seen); err != nil {
 			one.Failure = err.Error()
 		}
 		result.Tests = append(result.Tests, one)
-	}
-	if !positive || !negative {
-		result.Tests = append(result.Tests, TestResult{
-			Name:    "has a positive and a near miss",
-			Failure: "a rule needs at least one test that wants a finding and one that wants none",
-		})
 	}
 	result.OneSided = seen.oneSided()
 	return result
@@ -95,11 +112,7 @@ func run(set *rule.Set, p *rule.Program, t rule.Test, seen *coverage) error {
 		} else {
 			now = d.Tick(steps[i].Tick)
 		}
-		for _, f := range now {
-			if f.Rule == p.Rule.ID {
-				found = append(found, f)
-			}
-		}
+		found = append(found, now...)
 	}
 	if len(found) != len(t.Want) {
 		return fmt.Errorf("%d findings, want %d", len(found), len(t.Want))
@@ -142,22 +155,28 @@ type coverage struct {
 
 func (c *coverage) add(explanations []rule.Explanation) {
 	for _, x := range explanations {
-		for _, l := range x.Leaves {
-			if c.saw == nil {
-				c.saw = map[string]*[2]bool{}
-			}
-			s := c.saw[l.Text]
-			if s == nil {
-				s = &[2]bool{}
-				c.saw[l.Text] = s
-				c.order = append(c.order, l.Text)
-			}
-			if l.True {
-				s[1] = true
-			} else {
-				s[0] = true
+		for _, s := range x.Steps {
+			for _, l := range s.Leaves {
+				c.note(l)
 			}
 		}
+	}
+}
+
+func (c *coverage) note(l rule.Leaf) {
+	if c.saw == nil {
+		c.saw = map[string]*[2]bool{}
+	}
+	saw := c.saw[l.Text]
+	if saw == nil {
+		saw = &[2]bool{}
+		c.saw[l.Text] = saw
+		c.order = append(c.order, l.Text)
+	}
+	if l.True {
+		saw[1] = true
+	} else {
+		saw[0] = true
 	}
 }
 

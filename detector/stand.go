@@ -1,0 +1,129 @@
+package detector
+
+import (
+	"time"
+
+	"github.com/mcpwatch/mcpwatch/detector/rule"
+	"github.com/mcpwatch/mcpwatch/detector/window"
+	"github.com/mcpwatch/mcpwatch/event"
+)
+
+// Stand is what a rule remembers of one key. Of its fields those of the rule's kind are set.
+type Stand struct {
+	Count int     `json:"count,omitzero"` // of a count or distinct rule: what the window holds
+	Sum   float64 `json:"sum,omitzero"`   // of a sum rule
+	// Values are the beginnings of what a distinct rule has seen, oldest first.
+	Values []string `json:"values,omitempty"`
+	// UnderWay are the sequences that have begun, or the events that wait for another.
+	UnderWay []UnderWay `json:"under_way,omitempty"`
+	// Known is how many values a first_seen rule knows, Learns until when it only learns.
+	Known  int       `json:"known,omitzero"`
+	Learns time.Time `json:"learns,omitzero"`
+	// QuietUntil is until when findings are held back, Held how many were so far.
+	QuietUntil time.Time `json:"quiet_until,omitzero"`
+	Held       uint32    `json:"held,omitzero"`
+}
+
+// UnderWay is what has begun and is not over.
+type UnderWay struct {
+	Events []string `json:"events"` // ids, by step
+	// Refused says that the event meets the next step's own condition, and that the part of it
+	// that is about these events is not true: its leaves.
+	Refused []rule.Leaf `json:"refused,omitempty"`
+	// Until is the latest time that the next event can have.
+	Until time.Time `json:"until"`
+
+	sightings []*rule.Sighting
+}
+
+// Stand is how far a rule has come with the key that an explanation of an event names. It changes
+// nothing.
+func (d *Detector) Stand(p *rule.Program, e *event.Event, x *rule.Explanation) (Stand, error) {
+	k := d.Engine.keeper
+	if p.Fleet {
+		k = d.Fleet.keeper
+	}
+	t := k.trackers[p.Rule.ID]
+	if t == nil {
+		return Stand{}, nil // it remembers nothing
+	}
+	var s Stand
+	if x.Key != nil {
+		s = t.stand(keyOf(e.Tenant, x.Key...))
+	}
+	for i := range s.UnderWay {
+		u := &s.UnderWay[i]
+		next := len(u.Events)
+		if u.Events[next-1] != e.ID && next < len(x.Steps) && x.Steps[next].True && !p.PerDefinition {
+			is, leaves, err := d.Engine.view.ExplainThen(p, next, u.sightings)
+			if err != nil {
+				return Stand{}, err
+			}
+			if !is {
+				u.Refused = leaves
+			}
+		}
+	}
+	if t.quiet != nil {
+		if q, there := t.quiet.Find(quietKeyOf(p, e.Tenant, e.Actor, x.Quiet)); there {
+			if until, held, open := q.Holding(); open {
+				s.QuietUntil, s.Held = time.UnixMicro(until).UTC(), held
+			}
+		}
+	}
+	return s, nil
+}
+
+// stand reads the table of the rule's kind.
+func (t *tracker) stand(key window.Key) (s Stand) {
+	switch t.program.Kind {
+	case rule.KindCount:
+		if c, there := t.count.Find(key); there {
+			s.Count = c.Total()
+		}
+	case rule.KindDistinct:
+		if c, there := t.distinct.Find(key); there {
+			s.Values = c.Values()
+			s.Count = len(s.Values)
+		}
+	case rule.KindSum:
+		if c, there := t.sum.Find(key); there {
+			s.Sum = c.Total()
+		}
+	case rule.KindFirstSeen:
+		if c, there := t.first.Find(key); there {
+			var began int64
+			s.Known, began = c.Known()
+			s.Learns = time.UnixMicro(began).UTC().Add(t.program.Learn)
+		}
+	case rule.KindSequence:
+		if c, there := t.sequence.Find(key); there {
+			for steps := range c.UnderWay() {
+				s.UnderWay = append(s.UnderWay, t.underWay(steps))
+			}
+		}
+	case rule.KindAbsence:
+		if c, there := t.absence.Find(key); there {
+			for step := range c.Waiting() {
+				s.UnderWay = append(s.UnderWay, t.underWay([]window.Step{step}))
+			}
+		}
+	case rule.KindMatch, rule.KindAnomaly:
+	}
+	return s
+}
+
+// underWay says how long what has begun can go on.
+func (t *tracker) underWay(steps []window.Step) (u UnderWay) {
+	p, next := t.program, len(steps)
+	until := steps[0].At + p.Within.Microseconds()
+	if next < len(p.Gaps) && p.Gaps[next] > 0 {
+		until = min(until, steps[next-1].At+p.Gaps[next].Microseconds())
+	}
+	u.Until = time.UnixMicro(until).UTC()
+	u.sightings = sightings(steps)
+	for _, s := range u.sightings {
+		u.Events = append(u.Events, s.Event)
+	}
+	return u
+}

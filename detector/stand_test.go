@@ -1,0 +1,173 @@
+package detector_test
+
+import (
+	"fmt"
+	"reflect"
+	"testing"
+	"testing/fstest"
+	"time"
+
+	"github.com/mcpwatch/mcpwatch/detector"
+	"github.com/mcpwatch/mcpwatch/detector/rule"
+	"github.com/mcpwatch/mcpwatch/event"
+)
+
+func oneRule(t *testing.T, text string) (*rule.Set, *rule.Program) {
+	t.Helper()
+	set, err := rule.Load(rule.Folder{Name: "test", Files: fstest.MapFS{
+		"r.yaml":            {Data: []byte("id: r\ntitle: R\nseverity: high\n" + text)},
+		"exceptions/x.yaml": {Data: []byte("id: x\nrules: [r]\nwhen: server.id == \"trusted\"\nreason: It may.\nowner: ops\nexpires: 2026-12-31\n")},
+	}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return set, set.Programs[0]
+}
+
+// call is a tool call, so many seconds after noon.
+func call(n int, server, tool string, seconds int) event.Event {
+	e := message(fmt.Sprintf("e%d", n), event.ToServer, fmt.Sprintf(`{"jsonrpc":"2.0","id":%d,"method":"tools/call","params":{"name":%q,"arguments":{"n":%d}}}`, n, tool, n))
+	e.Server.ID = server
+	e.Time = noon.Add(time.Duration(seconds) * time.Second)
+	e.Received = e.Time
+	return e
+}
+
+// TestStand holds what each kind says of a key after some events.
+func TestStand(t *testing.T) {
+	at := func(seconds int) time.Time { return noon.Add(time.Duration(seconds) * time.Second) }
+	underWay := func(until int, events ...string) []detector.UnderWay {
+		return []detector.UnderWay{{Events: events, Until: at(until)}}
+	}
+	for name, test := range map[string]struct {
+		rule   string
+		events []event.Event
+		want   detector.Stand
+	}{
+		"a count": {
+			`count: {when: call.tool == "a", by: [actor], within: 1m, at_least: 3}`,
+			[]event.Event{call(1, "s", "a", 0), call(2, "s", "a", 1), call(3, "s", "b", 2)},
+			detector.Stand{Count: 2},
+		},
+		"a count that found": {
+			`count: {when: call.tool == "a", by: [actor], within: 1m, at_least: 2}`,
+			[]event.Event{call(1, "s", "a", 0), call(2, "s", "a", 1)},
+			detector.Stand{},
+		},
+		"a count in the second stage": {
+			`count: {when: call.tool == "a", by: [server.id], within: 1m, at_least: 3}`,
+			[]event.Event{call(1, "s", "a", 0), call(2, "other", "a", 1), call(3, "s", "a", 2)},
+			detector.Stand{Count: 2},
+		},
+		"different values": {
+			`distinct: {of: server.id, when: call.tool == "a", by: [actor], within: 1m, at_least: 3}`,
+			[]event.Event{call(1, "s", "a", 0), call(2, "t", "a", 1), call(3, "s", "a", 2)},
+			detector.Stand{Count: 2, Values: []string{"t", "s"}},
+		},
+		"a sum": {
+			`sum: {of: int(call.args.n), when: call.tool == "a", by: [actor], within: 1m, at_least: 100}`,
+			[]event.Event{call(1, "s", "a", 0), call(2, "s", "a", 1)},
+			detector.Stand{Sum: 3},
+		},
+		"a value that is learnt": {
+			`first_seen: {of: call.tool, when: call.tool != "", by: [actor], learn: 1h}`,
+			[]event.Event{call(1, "s", "a", 0), call(2, "s", "b", 1)},
+			detector.Stand{Known: 2, Learns: at(3600)},
+		},
+		"a sequence": {
+			`sequence: {by: [actor], within: 1m, steps: [{when: call.tool == "a"}, {when: call.tool == "b"}]}`,
+			[]event.Event{call(1, "s", "a", 0)},
+			detector.Stand{UnderWay: underWay(60, "e1")},
+		},
+		"a sequence with a gap": {
+			`sequence: {by: [actor], within: 1m, steps: [{when: call.tool == "a"}, {when: call.tool == "b"}, {when: call.tool == "c", gap: 5s}]}`,
+			[]event.Event{call(1, "s", "a", 0), call(2, "s", "b", 9)},
+			detector.Stand{UnderWay: underWay(14, "e1", "e2")},
+		},
+		"an absence": {
+			`absence: {by: [actor], within: 1m, after: {when: call.tool == "a"}, without: {when: call.tool == "b"}}`,
+			[]event.Event{call(1, "s", "a", 0)},
+			detector.Stand{UnderWay: underWay(60, "e1")},
+		},
+		"an absence whose event has come": {
+			`absence: {by: [actor], within: 1m, after: {when: call.tool == "a"}, without: {when: call.tool == "b"}}`,
+			[]event.Event{call(1, "s", "a", 0), call(2, "s", "b", 1)},
+			detector.Stand{},
+		},
+		"a quiet time": {
+			"match: call.tool == \"a\"\nsuppress: {by: [server.id], for: 1m}",
+			[]event.Event{call(1, "s", "a", 0), call(2, "s", "a", 1)},
+			detector.Stand{QuietUntil: at(60), Held: 1},
+		},
+		"a rule that remembers nothing": {`match: call.tool == "a"`, []event.Event{call(1, "s", "a", 0)}, detector.Stand{}},
+	} {
+		set, p := oneRule(t, test.rule)
+		d := detector.New(set)
+		for i := range test.events {
+			d.Decide(int64(i), &test.events[i])
+		}
+		if got := standOf(t, d, p, &test.events[len(test.events)-1]); !reflect.DeepEqual(got, test.want) {
+			t.Errorf("%s: stands at %+v, want %+v", name, got, test.want)
+		}
+	}
+}
+
+func standOf(t *testing.T, d *detector.Detector, p *rule.Program, e *event.Event) detector.Stand {
+	t.Helper()
+	x, err := d.Engine.Explain(p)
+	if err != nil || len(x) != 1 {
+		t.Fatalf("%v, %v", x, err)
+	}
+	s, err := d.Stand(p, e, &x[0])
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i := range s.UnderWay {
+		s.UnderWay[i] = detector.UnderWay{Events: s.UnderWay[i].Events, Until: s.UnderWay[i].Until, Refused: s.UnderWay[i].Refused}
+	}
+	return s
+}
+
+// TestAStepThatDoesNotFollowSaysWhy holds the values of both events.
+func TestAStepThatDoesNotFollowSaysWhy(t *testing.T) {
+	set, p := oneRule(t, `sequence: {by: [actor], within: 1m, steps: [{as: read, when: call.tool == "a"}, {when: call.tool == "b" && server.id != read.server.id}]}`)
+	d := detector.New(set)
+	first, second := call(1, "s", "a", 0), call(2, "s", "b", 1)
+	d.Decide(1, &first)
+	d.Decide(2, &second)
+	want := []rule.Leaf{{Text: "server.id != read.server.id", Values: []string{`server.id = "s"`, `read.server.id = "s"`}}}
+	if s := standOf(t, d, p, &second); len(s.UnderWay) != 1 || !reflect.DeepEqual(s.UnderWay[0].Refused, want) {
+		t.Errorf("%+v, want the refusal %+v", s, want)
+	}
+}
+
+// TestWhatIsHeldBackIsTold holds that a finding which is not given out says why.
+func TestWhatIsHeldBackIsTold(t *testing.T) {
+	set, _ := oneRule(t, "match: call.tool == \"a\"\nsuppress: {for: 1m}")
+	d := detector.New(set)
+	for i, test := range []struct {
+		server              string
+		found, held, hidden int
+	}{{"s", 1, 0, 0}, {"s", 0, 1, 0}, {"trusted", 0, 0, 1}} {
+		e := call(i, test.server, "a", i)
+		out := d.Decide(int64(i), &e)
+		found, held, hidden := len(out.Findings), 0, 0
+		for _, h := range out.Held {
+			switch h.Exception {
+			case "":
+				held++
+			case "x":
+				hidden++
+			}
+			if h.Finding.ID == "" || h.Finding.Rule != "r" {
+				t.Errorf("event %d: what is held back is %+v", i, h.Finding)
+			}
+		}
+		if found != test.found || held != test.held || hidden != test.hidden {
+			t.Errorf("event %d: %d found, %d held back, %d hidden; want %+v", i, found, held, hidden, test)
+		}
+	}
+	if c := d.Counts(); c.Events != 3 || c.Suppressed != 1 || c.Excepted != 1 {
+		t.Errorf("counts are %+v", c)
+	}
+}

@@ -1,0 +1,62 @@
+package window_test
+
+import (
+	"testing"
+	"time"
+
+	"github.com/mcpwatch/mcpwatch/detector/window"
+)
+
+// TestReading holds that looking at cells says what adding to them said.
+func TestReading(t *testing.T) {
+	span := window.NewSpan(time.Minute)
+	var count window.Count
+	var sum window.Sum
+	for i := range int64(3) {
+		n, _ := count.Add(i*1_000_000, span)
+		if count.Total() != n {
+			t.Errorf("a count of %d reads as %d", n, count.Total())
+		}
+		added, _ := sum.Add(i*1_000_000, span, 1.5)
+		if sum.Total() != added {
+			t.Errorf("a sum of %v reads as %v", added, sum.Total())
+		}
+	}
+	count.Reset()
+	if count.Total() != 0 {
+		t.Errorf("a count that was reset reads as %d", count.Total())
+	}
+
+	var first window.FirstSeen
+	first.Add(7, 10, 100, 1, 8)
+	first.Add(9, 10, 100, 2, 8)
+	if values, began := first.Known(); values != 2 || began != 7 {
+		t.Errorf("%d values known since %d, want 2 since 7", values, began)
+	}
+
+	var sequence window.Sequence
+	plan := window.Plan{Steps: 2, Within: 100}
+	sequence.Offer(plan, 1, window.Step{At: 3, Like: 1}, func(int, []window.Step) bool { return true })
+	var absence window.Absence
+	absence.Open(window.Step{At: 5}, 6, 100)
+	for steps := range sequence.UnderWay() {
+		if len(steps) != 1 || steps[0].At != 3 {
+			t.Errorf("%v is under way, want the step at 3", steps)
+		}
+	}
+	for step := range absence.Waiting() {
+		if step.At != 5 {
+			t.Errorf("what waits is at %d, want 5", step.At)
+		}
+	}
+
+	var quiet window.Quiet
+	if _, _, open := quiet.Holding(); open {
+		t.Error("a quiet time is open that never began")
+	}
+	quiet.Admit(1, 1, 10, nil)
+	quiet.Admit(2, 2, 10, nil)
+	if until, held, open := quiet.Holding(); until != 11 || held != 1 || !open {
+		t.Errorf("held back %d until %d (%v), want 1 until 11", held, until, open)
+	}
+}
