@@ -121,7 +121,7 @@ func (t *tracker) underWay(steps []window.Step) (u UnderWay) {
 		until = min(until, steps[next-1].At+p.Gaps[next].Microseconds())
 	}
 	u.Until = time.UnixMicro(until).UTC()
-	u.sightings = sightings(steps)
+	u.sightings, _ = sightings(steps) // of what another version wrote nothing is shown
 	for _, s := range u.sightings {
 		u.Events = append(u.Events, s.Event)
 	}

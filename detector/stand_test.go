@@ -24,8 +24,8 @@ func oneRule(t *testing.T, text string) (*rule.Set, *rule.Program) {
 	return set, set.Programs[0]
 }
 
-// call is a tool call, so many seconds after noon.
-func call(n int, server, tool string, seconds int) event.Event {
+// toolCall is a tool call, so many seconds after noon.
+func toolCall(n int, server, tool string, seconds int) event.Event {
 	e := message(fmt.Sprintf("e%d", n), event.ToServer, fmt.Sprintf(`{"jsonrpc":"2.0","id":%d,"method":"tools/call","params":{"name":%q,"arguments":{"n":%d}}}`, n, tool, n))
 	e.Server.ID = server
 	e.Time = noon.Add(time.Duration(seconds) * time.Second)
@@ -46,60 +46,60 @@ func TestStand(t *testing.T) {
 	}{
 		"a count": {
 			`count: {when: call.tool == "a", by: [actor], within: 1m, at_least: 3}`,
-			[]event.Event{call(1, "s", "a", 0), call(2, "s", "a", 1), call(3, "s", "b", 2)},
+			[]event.Event{toolCall(1, "s", "a", 0), toolCall(2, "s", "a", 1), toolCall(3, "s", "b", 2)},
 			detector.Stand{Count: 2},
 		},
 		"a count that found": {
 			`count: {when: call.tool == "a", by: [actor], within: 1m, at_least: 2}`,
-			[]event.Event{call(1, "s", "a", 0), call(2, "s", "a", 1)},
+			[]event.Event{toolCall(1, "s", "a", 0), toolCall(2, "s", "a", 1)},
 			detector.Stand{},
 		},
 		"a count in the second stage": {
 			`count: {when: call.tool == "a", by: [server.id], within: 1m, at_least: 3}`,
-			[]event.Event{call(1, "s", "a", 0), call(2, "other", "a", 1), call(3, "s", "a", 2)},
+			[]event.Event{toolCall(1, "s", "a", 0), toolCall(2, "other", "a", 1), toolCall(3, "s", "a", 2)},
 			detector.Stand{Count: 2},
 		},
 		"different values": {
 			`distinct: {of: server.id, when: call.tool == "a", by: [actor], within: 1m, at_least: 3}`,
-			[]event.Event{call(1, "s", "a", 0), call(2, "t", "a", 1), call(3, "s", "a", 2)},
+			[]event.Event{toolCall(1, "s", "a", 0), toolCall(2, "t", "a", 1), toolCall(3, "s", "a", 2)},
 			detector.Stand{Count: 2, Values: []string{"t", "s"}},
 		},
 		"a sum": {
 			`sum: {of: int(call.args.n), when: call.tool == "a", by: [actor], within: 1m, at_least: 100}`,
-			[]event.Event{call(1, "s", "a", 0), call(2, "s", "a", 1)},
+			[]event.Event{toolCall(1, "s", "a", 0), toolCall(2, "s", "a", 1)},
 			detector.Stand{Sum: 3},
 		},
 		"a value that is learnt": {
 			`first_seen: {of: call.tool, when: call.tool != "", by: [actor], learn: 1h}`,
-			[]event.Event{call(1, "s", "a", 0), call(2, "s", "b", 1)},
+			[]event.Event{toolCall(1, "s", "a", 0), toolCall(2, "s", "b", 1)},
 			detector.Stand{Known: 2, Learns: at(3600)},
 		},
 		"a sequence": {
 			`sequence: {by: [actor], within: 1m, steps: [{when: call.tool == "a"}, {when: call.tool == "b"}]}`,
-			[]event.Event{call(1, "s", "a", 0)},
+			[]event.Event{toolCall(1, "s", "a", 0)},
 			detector.Stand{UnderWay: underWay(60, "e1")},
 		},
 		"a sequence with a gap": {
 			`sequence: {by: [actor], within: 1m, steps: [{when: call.tool == "a"}, {when: call.tool == "b"}, {when: call.tool == "c", gap: 5s}]}`,
-			[]event.Event{call(1, "s", "a", 0), call(2, "s", "b", 9)},
+			[]event.Event{toolCall(1, "s", "a", 0), toolCall(2, "s", "b", 9)},
 			detector.Stand{UnderWay: underWay(14, "e1", "e2")},
 		},
 		"an absence": {
 			`absence: {by: [actor], within: 1m, after: {when: call.tool == "a"}, without: {when: call.tool == "b"}}`,
-			[]event.Event{call(1, "s", "a", 0)},
+			[]event.Event{toolCall(1, "s", "a", 0)},
 			detector.Stand{UnderWay: underWay(60, "e1")},
 		},
 		"an absence whose event has come": {
 			`absence: {by: [actor], within: 1m, after: {when: call.tool == "a"}, without: {when: call.tool == "b"}}`,
-			[]event.Event{call(1, "s", "a", 0), call(2, "s", "b", 1)},
+			[]event.Event{toolCall(1, "s", "a", 0), toolCall(2, "s", "b", 1)},
 			detector.Stand{},
 		},
 		"a quiet time": {
 			"match: call.tool == \"a\"\nsuppress: {by: [server.id], for: 1m}",
-			[]event.Event{call(1, "s", "a", 0), call(2, "s", "a", 1)},
+			[]event.Event{toolCall(1, "s", "a", 0), toolCall(2, "s", "a", 1)},
 			detector.Stand{QuietUntil: at(60), Held: 1},
 		},
-		"a rule that remembers nothing": {`match: call.tool == "a"`, []event.Event{call(1, "s", "a", 0)}, detector.Stand{}},
+		"a rule that remembers nothing": {`match: call.tool == "a"`, []event.Event{toolCall(1, "s", "a", 0)}, detector.Stand{}},
 	} {
 		set, p := oneRule(t, test.rule)
 		d := detector.New(set)
@@ -132,7 +132,7 @@ func standOf(t *testing.T, d *detector.Detector, p *rule.Program, e *event.Event
 func TestAStepThatDoesNotFollowSaysWhy(t *testing.T) {
 	set, p := oneRule(t, `sequence: {by: [actor], within: 1m, steps: [{as: read, when: call.tool == "a"}, {when: call.tool == "b" && server.id != read.server.id}]}`)
 	d := detector.New(set)
-	first, second := call(1, "s", "a", 0), call(2, "s", "b", 1)
+	first, second := toolCall(1, "s", "a", 0), toolCall(2, "s", "b", 1)
 	d.Decide(1, &first)
 	d.Decide(2, &second)
 	want := []rule.Leaf{{Text: "server.id != read.server.id", Values: []string{`server.id = "s"`, `read.server.id = "s"`}}}
@@ -149,7 +149,7 @@ func TestWhatIsHeldBackIsTold(t *testing.T) {
 		server              string
 		found, held, hidden int
 	}{{"s", 1, 0, 0}, {"s", 0, 1, 0}, {"trusted", 0, 0, 1}} {
-		e := call(i, test.server, "a", i)
+		e := toolCall(i, test.server, "a", i)
 		out := d.Decide(int64(i), &e)
 		found, held, hidden := len(out.Findings), 0, 0
 		for _, h := range out.Held {

@@ -134,16 +134,22 @@ func stepOf(h *hit, fleet bool, remembered *rule.Sighting) (window.Step, error) 
 // recall gives the events that steps keep. What cannot be read was written by another version: it
 // is counted, and nothing is said of it.
 func (k *keeper) recall(steps []window.Step) (all []*rule.Sighting, ok bool) {
-	all = make([]*rule.Sighting, len(steps))
-	for i, s := range steps {
-		sighting, err := rule.DecodeSighting(s.Captured)
-		if err != nil {
-			k.counts.Unread++
-			return nil, false
-		}
-		all[i] = sighting
+	all, err := sightings(steps)
+	if err != nil {
+		k.counts.Unread++
+		return nil, false
 	}
 	return all, true
+}
+
+func sightings(steps []window.Step) (all []*rule.Sighting, err error) {
+	all = make([]*rule.Sighting, len(steps))
+	for i, s := range steps {
+		if all[i], err = rule.DecodeSighting(s.Captured); err != nil {
+			return nil, err
+		}
+	}
+	return all, nil
 }
 
 // finding is what a rule's finding says of the event that concludes it.

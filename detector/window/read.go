@@ -6,7 +6,7 @@ import "iter"
 
 // Total is how many events the window held when the last was counted.
 func (c *Count) Total() (n int) {
-	for _, count := range c.counts {
+	for _, count := range c.ring.parts {
 		n += int(count)
 	}
 	return n
@@ -14,7 +14,7 @@ func (c *Count) Total() (n int) {
 
 // Total is what the window had added up to when the last number was added.
 func (s *Sum) Total() (sum float64) {
-	for _, n := range s.sums {
+	for _, n := range s.ring.parts {
 		sum += n
 	}
 	return sum
