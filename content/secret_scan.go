@@ -227,7 +227,7 @@ func isRandom(v string) bool {
 	if digits == 0 || letters == 0 || other*3 > len(v) {
 		return false
 	}
-	return entropy(v) >= min(3.0, 0.85*math.Log2(float64(len(v))))
+	return Entropy(v) >= min(3.0, 0.85*math.Log2(float64(len(v))))
 }
 
 // isPlaceholder reports what people write where a secret would stand.
@@ -289,20 +289,4 @@ func isDottedName(v string) bool {
 		}
 	}
 	return true
-}
-
-// entropy is Shannon's, in bits for each byte.
-func entropy(s string) float64 {
-	var counts [256]int
-	for i := range len(s) {
-		counts[s[i]]++
-	}
-	e, n := 0.0, float64(len(s))
-	for _, c := range counts {
-		if c > 0 {
-			p := float64(c) / n
-			e -= p * math.Log2(p)
-		}
-	}
-	return e
 }
