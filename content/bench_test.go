@@ -14,7 +14,7 @@ func inputs() []struct{ name, text string } {
 	pages := func(s string) string { return strings.Repeat(s, 64<<10/len(s)) }
 	return []struct{ name, text string }{
 		{"argument", "/home/alice/project/internal/server/handler.go"},
-		{"normal", pages("reads a file from the workspace, returns its content as text and says how long it was. ")},
+		{"normal", strings.TrimSpace(pages("reads a file from the workspace, returns its content as text and says how long it was. "))},
 		{"english", pages("Reads a file from the workspace. Returns its content as text; see https://docs.example.com/read for the options.\n")},
 		{"json", pages(`{"path":"/srv/data/a.txt","token_count":1234,"description":"Monthly report\n","ok":true,"key":"value"} `)},
 		{"code", pages("\tfor i, row := range rows {\n\t\tif err := store.Put(ctx, row.Key, row.Value); err != nil {\n\t\t\treturn fmt.Errorf(\"put %q: %w\", row.Key, err)\n\t\t}\n\t}\n")},

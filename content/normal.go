@@ -1,7 +1,7 @@
 package content
 
 import (
-	"slices"
+	"strings"
 	"unicode"
 	"unicode/utf8"
 
@@ -33,159 +33,125 @@ func Normalize(s string) string {
 	if n == len(s) && (n == 0 || s[n-1] != ' ') {
 		return s
 	}
-	f := folding{out: append(make([]byte, 0, len(s)), s[:n]...)}
-	f.text(s, n)
+	f := fold(s, n)
 	// What was removed can have kept a base and its mark apart, and NFKC can write what
 	// folding changes. Two rounds settle every case known; the bound makes it sure.
 	for range 4 {
-		if !f.compose || norm.NFKC.IsNormal(f.out) {
+		if !f.compose || norm.NFKC.IsNormalString(f.out.String()) {
 			break
 		}
-		s = norm.NFKC.String(string(f.out))
-		f = folding{out: f.out[:0]}
-		f.text(s, 0)
+		f = fold(norm.NFKC.String(f.out.String()), 0)
 	}
-	return string(f.out)
-}
-
-// The classes of bytes to folding.
-const (
-	visible byte = iota // printable ASCII
-	blank               // ASCII white space
-	special             // controls, and whatever is not ASCII
-)
-
-// asciiClass and asciiLower are what folding does to a byte. Tables instead of conditions:
-// words end at random, and a mispredicted branch costs more than ten bytes.
-var asciiClass, asciiLower = asciiTables()
-
-func asciiTables() (class, lower [256]byte) {
-	for c := range 256 {
-		switch {
-		case '!' <= c && c <= '~':
-			lower[c] = byte(unicode.ToLower(rune(c)))
-		case c < utf8.RuneSelf && unicode.IsSpace(rune(c)):
-			class[c], lower[c] = blank, ' '
-		default:
-			class[c] = special
-		}
-	}
-	return class, lower
-}
-
-// normalLen returns the length of the longest ASCII prefix of s that folding keeps as it
-// is; it may end in a space.
-func normalLen(s string) int {
-	last := blank
-	for i := range len(s) {
-		c := s[i]
-		class := asciiClass[c]
-		if class+last >= special || asciiLower[c] != c {
-			return i
-		}
-		last = class
-	}
-	return len(s)
+	return strings.TrimSuffix(f.out.String(), " ")
 }
 
 // folding lowers, removes what is invisible and folds white space, in one pass. It is
 // idempotent by itself.
 type folding struct {
-	out     []byte
+	out     strings.Builder
+	last    byte // class of what was written last; blank at the start
 	compose bool // out holds characters that NFKC may change
 	marks   int  // combining marks in a row
 	invalid int  // offset after the last byte that is no UTF-8
 	grows   int  // bytes by which NFKC will make out longer
 }
 
-func (f *folding) text(s string, from int) {
-	for i := from; i < len(s); {
-		if n := f.ascii(s[i:]); n > 0 {
-			f.marks = 0
-			i += n
-			continue
-		}
-		r, size := utf8.DecodeRuneInString(s[i:])
-		switch {
-		case staysAsItIs(r) && size > 1:
-			f.out = append(f.out, s[i:i+size]...)
-			f.marks = 0
-		case r == '\x1b' || r == '\u009b':
-			size = escapeLen(s[i:])
-		case r == utf8.RuneError && size == 1:
-			if i != f.invalid || i == 0 {
-				f.out = utf8.AppendRune(f.out, r)
-			}
-			f.invalid = i + 1
-			f.marks = 0
-		case isSpace(r):
-			if !f.endsBlank() {
-				f.out = append(f.out, ' ')
-			}
-			f.marks = 0
-		case !isInvisible(r):
-			f.character(s, i, r, size)
-		}
-		i += size
+// fold folds s, of which the first n bytes stay as they are.
+func fold(s string, n int) *folding {
+	f := &folding{last: blank}
+	f.out.Grow(len(s))
+	n = max(0, n-1) // the last byte may be a space, or a base of marks
+	if n > 0 {
+		f.out.WriteString(s[:n])
+		f.last = asciiClass[s[n-1]]
 	}
-	if n := len(f.out); n > 0 && f.out[n-1] == ' ' {
-		f.out = f.out[:n-1]
+	for n < len(s) {
+		n += f.next(s, n)
 	}
+	return f
 }
 
-func (f *folding) endsBlank() bool {
-	return len(f.out) == 0 || f.out[len(f.out)-1] == ' '
+// next folds what stands at offset i of s and returns how much that was.
+func (f *folding) next(s string, i int) int {
+	if asciiClass[s[i]] != special {
+		return f.ascii(s[i:])
+	}
+	r, size := utf8.DecodeRuneInString(s[i:])
+	switch {
+	case staysAsItIs(r) && size > 1:
+		f.write(s[i : i+size])
+	case r == '\x1b' || r == '\u009b':
+		return escapeLen(s[i:])
+	case r == utf8.RuneError && size == 1:
+		if i != f.invalid || i == 0 {
+			f.write("\ufffd")
+		}
+		f.invalid = i + 1
+	case isSpace(r):
+		f.ascii(" ")
+	case !isInvisible(r):
+		f.character(s, i, r, size)
+	}
+	return size
 }
 
-// ascii folds the ASCII text at the start of s and returns its length.
+func (f *folding) write(s string) {
+	f.out.WriteString(s)
+	f.last, f.marks = visible, 0
+}
+
+// ascii folds the ASCII text at the start of s and returns how much that was.
 func (f *folding) ascii(s string) int {
-	if asciiClass[s[0]] == special {
-		return 0
-	}
-	last := visible
-	if f.endsBlank() {
-		last = blank
-	}
-	written := len(f.out)
-	f.out = slices.Grow(f.out, len(s))
-	out := f.out[written : written+len(s)]
-	i, n := 0, 0
-	for ; i < len(s); i++ {
-		class := asciiClass[s[i]]
-		if class == special {
-			break
-		}
-		out[n] = asciiLower[s[i]]
-		n += int(1 - class&last)
-		last = class
-	}
-	f.out = f.out[:written+n]
-	return i
+	var buffer [256]byte
+	read, written, last := foldASCII(buffer[:], s, f.last)
+	f.out.Write(buffer[:written])
+	f.last, f.marks = last, 0
+	return read
 }
 
 // character writes a visible character that is neither ASCII nor sure to stay as it is.
 func (f *folding) character(s string, i int, r rune, size int) {
 	p := norm.NFKC.PropertiesString(s[i:])
+	decomposed := p.Decomposition()
 	if p.LeadCCC() != 0 {
-		if f.marks++; f.marks > maxMarks {
-			return
+		if f.marks++; f.marks <= maxMarks {
+			f.out.WriteString(s[i : i+size])
+			f.compose = true
+			f.grows += max(0, len(decomposed)-size)
 		}
-		f.out = append(f.out, s[i:i+size]...)
-		f.compose = true
-		f.grows += max(0, len(p.Decomposition())-size)
 		return
 	}
-	f.marks = 0
-	if n := len(p.Decomposition()); n > size {
-		if len(f.out)+f.grows+n > 2*(i+size)+slack && norm.NFKC.QuickSpanString(s[i:i+size]) < size {
-			f.out = append(f.out, "\ufffd"...)
-			return
-		}
-		f.grows += n - size
+	if len(decomposed) > size && f.out.Len()+f.grows+len(decomposed) > 2*(i+size)+slack && norm.NFKC.QuickSpanString(s[i:i+size]) < size {
+		f.write("\ufffd")
+		return
 	}
+	if decomposed != nil && f.settled(decomposed) {
+		return
+	}
+	f.grows += max(0, len(decomposed)-size)
+	f.marks, f.last = 0, visible
 	lower := toLower(r)
-	f.out = utf8.AppendRune(f.out, lower)
+	f.out.WriteRune(lower)
 	f.compose = f.compose || !staysAsItIs(lower) && lower >= utf8.RuneSelf
+}
+
+// settled writes what a character decomposes to, where NFKC has nothing more to do with
+// it, and reports whether it did: full-width letters, most ligatures and signs.
+func (f *folding) settled(decomposed []byte) bool {
+	for _, r := range string(decomposed) {
+		if !staysAsItIs(r) && r > unicode.MaxASCII {
+			return false
+		}
+	}
+	for _, r := range string(decomposed) {
+		if r <= unicode.MaxASCII {
+			f.ascii(string(r))
+		} else {
+			f.out.WriteRune(r)
+			f.last, f.marks = visible, 0
+		}
+	}
+	return true
 }
 
 func toLower(r rune) rune {
