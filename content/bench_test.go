@@ -61,3 +61,5 @@ func BenchmarkInternal(b *testing.B) {
 		content.Internal("app-10-0-0-1.sslip.io")
 	}
 }
+func BenchmarkReveal(b *testing.B)  { bench(b, func(s string) { content.Reveal(s) }) }
+func BenchmarkDecoded(b *testing.B) { bench(b, func(s string) { content.Decoded(s) }) }

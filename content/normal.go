@@ -80,6 +80,9 @@ func (f *folding) next(s string, i int) int {
 	switch {
 	case staysAsItIs(r) && size > 1:
 		f.write(s[i : i+size])
+	case 0x1100 <= r && r <= 0x11ff && !isInvisible(r): // Hangul in parts
+		f.write(s[i : i+size])
+		f.compose = true
 	case r == '\x1b' || r == '\u009b':
 		return escapeLen(s[i:])
 	case r == utf8.RuneError && size == 1:
