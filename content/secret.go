@@ -24,12 +24,25 @@ const maxSecrets = 256
 // Expressions never run over the whole text: each is tried, in a window of fixed size, where
 // a literal that it cannot match without occurs.
 func Secrets(s string) []Secret {
-	found := privateKeys(nil, s)
-	for i := range detectors {
-		found = detectors[i].find(found, s)
+	present := literals.in(s)
+	if present == 0 {
+		return nil
 	}
-	found = webTokens(found, s)
-	found = assignments(found, s)
+	var found []Secret
+	if present&privateKeyBit != 0 {
+		found = privateKeys(found, s)
+	}
+	for i := range detectors {
+		if present&(1<<i) != 0 {
+			found = detectors[i].find(found, s)
+		}
+	}
+	if present&webTokenBit != 0 {
+		found = webTokens(found, s)
+	}
+	if present&assignmentBit != 0 {
+		found = assignments(found, s)
+	}
 	return disjoint(found)
 }
 
@@ -65,12 +78,17 @@ type detector struct {
 	// expression is tried on. With back 0 the literal is a prefix: it must not follow a
 	// letter or digit, and the expression must begin with ^.
 	back, window int
+	// holds is a byte that the match has, 0 for none: cheaper to look for than re is to try.
+	holds byte
 	// re finds the secret; its group, where it has one, is the secret proper.
 	re    *regexp.Regexp
 	check func(value string) bool
 }
 
 func (d *detector) find(found []Secret, s string) []Secret {
+	if d.holds != 0 && strings.IndexByte(s, d.holds) < 0 {
+		return found
+	}
 	most := len(found) + maxSecrets
 	for _, literal := range d.literals {
 		for from := 0; len(found) < most; {
@@ -84,7 +102,11 @@ func (d *detector) find(found []Secret, s string) []Secret {
 				continue
 			}
 			start := max(0, i-d.back)
-			m := d.re.FindStringSubmatchIndex(s[start:min(len(s), i+d.window)])
+			around := s[start:min(len(s), i+d.window)]
+			if d.holds != 0 && strings.IndexByte(around, d.holds) < 0 {
+				continue
+			}
+			m := d.re.FindStringSubmatchIndex(around)
 			if m == nil {
 				continue
 			}
@@ -154,7 +176,7 @@ var detectors = []detector{
 		re: regexp.MustCompile(`\b\d{8,10}:AA[A-Za-z0-9_-]{33}`), check: isKey,
 	},
 	{
-		kind: "url_password", literals: []string{"://"}, window: 256,
+		kind: "url_password", literals: []string{"://"}, window: 256, holds: '@',
 		re: regexp.MustCompile("^://[^\\s/:@\"'<>`]{0,80}:([^\\s/:@\"'<>`]{4,120})@[A-Za-z0-9\\[]"), check: isPassword,
 	},
 	{

@@ -81,18 +81,15 @@ func assignments(found []Secret, s string) []Secret {
 		if s[i] != '=' && s[i] != ':' {
 			continue
 		}
-		name := nameBefore(s, i)
-		if !maySecretName(name) {
+		name, ok := secretName(s, i)
+		if !ok {
 			continue
 		}
-		name = strings.ToLower(name)
 		start, end := valueAfter(s, i+1)
 		kind := kindAssignment
 		if isAuthorizationName(name) {
 			kind = kindAuthorization
 			start, end = afterScheme(s, start, end)
-		} else if !isSecretName(name) {
-			continue
 		}
 		if end < len(s) && s[end] == '(' { // a call, not a value
 			continue
@@ -106,14 +103,56 @@ func assignments(found []Secret, s string) []Secret {
 	return found
 }
 
-// maySecretName is a cheap necessary condition on the last letter of the name.
-func maySecretName(name string) bool {
-	return len(name) >= 3 && strings.IndexByte("dDeEtTnNyYlL", name[len(name)-1]) >= 0
+// secretName returns the name, in lower case, that ends before the sign at offset i, and
+// whether its value is a secret.
+func secretName(s string, i int) (string, bool) {
+	if !maySecretEnd(s, i) {
+		return "", false
+	}
+	name := strings.ToLower(nameBefore(s, i))
+	return name, isAuthorizationName(name) || isSecretName(name)
+}
+
+// maySecretEnd is a cheap necessary condition on the end of the name before offset i: its
+// last four letters, or, where separators stand between, its last one.
+func maySecretEnd(s string, i int) bool {
+	end := nameEnd(s, i)
+	var last [4]byte
+	for k := 3; k >= 0; k-- {
+		c := s[max(0, end-1):end]
+		if c == "" || !isTokenByte(c[0]) {
+			return string(last[1:]) == "pwd"
+		}
+		if !isWord(c[0]) {
+			return k < 3 && strings.IndexByte("detnyl", last[3]) >= 0
+		}
+		last[k] = c[0] | 0x20
+		end--
+	}
+	switch string(last[:]) {
+	case "word", "sswd", "rase", "cret", "oken", "ikey", "skey", "hkey", "ekey", "tkey", "gkey", "nkey", "tial":
+		return true
+	case "tion":
+		const name = "authorization"
+		end += len(last)
+		return end >= len(name) && strings.EqualFold(s[end-len(name):end], name)
+	}
+	return string(last[1:]) == "pwd"
 }
 
 // nameBefore returns the name that ends before offset i, quotes and
 // blanks between skipped. It looks back 64 bytes at the most.
 func nameBefore(s string, i int) string {
+	end := nameEnd(s, i)
+	start := end
+	for start > 0 && end-start < 64 && isTokenByte(s[start-1]) {
+		start--
+	}
+	return s[start:end]
+}
+
+// nameEnd returns where the name before offset i ends.
+func nameEnd(s string, i int) int {
 	end := i
 	for end > 0 && i-end < 4 && (s[end-1] == ' ' || s[end-1] == '\t') {
 		end--
@@ -124,11 +163,7 @@ func nameBefore(s string, i int) string {
 			end--
 		}
 	}
-	start := end
-	for start > 0 && end-start < 64 && isTokenByte(s[start-1]) {
-		start--
-	}
-	return s[start:end]
+	return end
 }
 
 // valueAfter returns where the value after an assignment sign at offset i-1 starts and ends.

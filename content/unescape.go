@@ -22,6 +22,9 @@ func Unescape(s string) string {
 		}
 		s = decoded
 	}
+	if utf8.ValidString(s) { // much faster than ToValidUTF8 alone
+		return s
+	}
 	return strings.ToValidUTF8(s, "\ufffd")
 }
 
