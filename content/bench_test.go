@@ -32,6 +32,7 @@ func inputs() []struct{ name, text string } {
 		{"escapes", pages("\x1b]\x1b[")},
 		{"dots", pages("../")},
 		{"colons", pages("http://")},
+		{"foreign hosts", pages("a://é.ü ")},
 		{"numbers", pages("1.2.3.4:")},
 		{"short runs", pages("QUJDREVGR0hJSktM ")},
 	}
@@ -61,5 +62,13 @@ func BenchmarkInternal(b *testing.B) {
 		content.Internal("app-10-0-0-1.sslip.io")
 	}
 }
-func BenchmarkReveal(b *testing.B)  { bench(b, func(s string) { content.Reveal(s) }) }
-func BenchmarkDecoded(b *testing.B) { bench(b, func(s string) { content.Decoded(s) }) }
+func BenchmarkReveal(b *testing.B)    { bench(b, func(s string) { content.Reveal(s) }) }
+func BenchmarkDecoded(b *testing.B)   { bench(b, func(s string) { content.Decoded(s) }) }
+func BenchmarkURLs(b *testing.B)      { bench(b, func(s string) { content.URLs(s) }) }
+func BenchmarkAddresses(b *testing.B) { bench(b, func(s string) { content.Addresses(s) }) }
+func BenchmarkBound(b *testing.B)     { bench(b, func(s string) { content.Bound(s, 1024, 1024) }) }
+func BenchmarkDomain(b *testing.B) {
+	for b.Loop() {
+		content.Domain("a.b.example.co.uk")
+	}
+}

@@ -64,7 +64,7 @@ func TestAssignmentsAreThoseFoundPlainly(t *testing.T) {
 		n := len(word)
 		for _, name := range []string{
 			word, strings.ToUpper(word), "x_" + word, word + "_", word[:n-1] + "_" + word[n-1:], word[:n-2] + "-" + word[n-2:], word[:n-3] + "." + word[n-3:],
-			word[:1] + "_" + word[1:], word + "s",
+			word[:1] + "_" + word[1:], word[:n-1] + "." + word[n-1:], word[:n-1] + "-" + word[n-1:], word + "s",
 		} {
 			for _, before := range []string{"", " ", "\"", "\\\"", "é", "1"} {
 				for _, sign := range []string{"=", ":", " = ", "\t:\t", "\": \"", "' => '", "\\\":\\\"", " \" =", "     =", "\"    :", " "} {
