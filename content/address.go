@@ -44,7 +44,12 @@ func Addresses(text string) []string {
 			found = append(found, a)
 		}
 	}
-	for i := 1; i+1 < len(text) && len(found) < maxAddresses; {
+	for i, dot, colon := 1, 0, 0; i+1 < len(text) && len(found) < maxAddresses; {
+		dot, colon = nextByte(text, '.', dot, i), nextByte(text, ':', colon, i)
+		i = min(dot, colon)
+		if i+1 >= len(text) {
+			break
+		}
 		if !insideAddress(text[i-1], text[i], text[i+1]) {
 			i++
 			continue
@@ -66,16 +71,13 @@ func Addresses(text string) []string {
 	return found
 }
 
-// insideAddress reports whether c, between two other bytes, can be a separator inside an
+// insideAddress reports whether c, a dot or a colon between two other bytes, can be inside an
 // address.
 func insideAddress(before, c, after byte) bool {
-	switch c {
-	case '.':
+	if c == '.' {
 		return isHexDigit(before) && '0' <= after && after <= '9'
-	case ':':
-		return (before == ':' || isHexDigit(before)) && (after == ':' || isHexDigit(after)) || before == ':' && !isWord(after)
 	}
-	return false
+	return before == ':' && !isWord(after) || (before == ':' || isHexDigit(before)) && (after == ':' || isHexDigit(after))
 }
 
 func isHexDigit(c byte) bool { return '0' <= c && c <= '9' || 'a' <= c|0x20 && c|0x20 <= 'f' }

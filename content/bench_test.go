@@ -72,3 +72,5 @@ func BenchmarkDomain(b *testing.B) {
 		content.Domain("a.b.example.co.uk")
 	}
 }
+func BenchmarkPaths(b *testing.B)     { bench(b, func(s string) { content.Paths(s) }) }
+func BenchmarkTraverses(b *testing.B) { bench(b, func(s string) { content.Traverses(s) }) }

@@ -120,14 +120,26 @@ func Subdomain(host string) string {
 
 func split(host string) (domain, sub string) {
 	host = canonical(host)
-	if _, ok := address(host); ok || host == "" {
+	if _, ok := address(host); ok || !isName(host) {
 		return "", ""
 	}
 	domain, err := publicsuffix.EffectiveTLDPlusOne(host)
 	if err != nil {
 		return "", ""
 	}
+	if _, ok := address(domain); ok { // no address after all, as 256.1.1.1, but no name either
+		return "", ""
+	}
 	return domain, strings.TrimSuffix(host[:len(host)-len(domain)], ".")
+}
+
+func isName(host string) bool {
+	for i := range len(host) {
+		if c := host[i]; !isWord(c) && c != '-' && c != '_' && c != '.' {
+			return false
+		}
+	}
+	return host != ""
 }
 
 // authority returns what stands between "://" and the path, without user and password.

@@ -93,6 +93,8 @@ func TestDomain(t *testing.T) {
 		{"10.0.0.1", "", ""},
 		{"[::1]:80", "", ""},
 		{"0x7f.1", "", ""},
+		{"256.1.1.1", "", ""},
+		{"a b.com", "", ""},
 		{"example.com", "example.com", ""},
 		{"WWW.Example.CO.UK.:443", "example.co.uk", "www"},
 		{"a.b.example.com", "example.com", "a.b"},

@@ -32,7 +32,7 @@ func Unescape(s string) string {
 func unescapeOnce(s string) string {
 	var b, decoded []byte
 	kept := 0 // offset after what is in b
-	next := [3]int{-1, -1, -1}
+	var next [3]int
 	for i := nextEscape(s, 0, &next); i < len(s); i = nextEscape(s, i, &next) {
 		n := 0
 		decoded = decoded[:0]
@@ -62,18 +62,24 @@ func unescapeOnce(s string) string {
 }
 
 // nextEscape returns the offset, from i, of the next byte that can begin an escape. Next
-// keeps where each of them is next, so that none is searched for twice.
+// keeps where each of them is next.
 func nextEscape(s string, i int, next *[3]int) int {
 	for k := range next {
-		if next[k] >= i {
-			continue
-		}
-		next[k] = len(s)
-		if n := strings.IndexByte(s[i:], `%\&`[k]); n >= 0 {
-			next[k] = i + n
-		}
+		next[k] = nextByte(s, `%\&`[k], next[k], i)
 	}
 	return min(next[0], next[1], next[2])
+}
+
+// nextByte returns the offset of the first c from the offset from on, the length of s
+// where there is none. Known is its last answer, 0 at first: nothing is searched for twice.
+func nextByte(s string, c byte, known, from int) int {
+	if known > from || known == from && from < len(s) && s[from] == c {
+		return known
+	}
+	if n := strings.IndexByte(s[from:], c); n >= 0 {
+		return from + n
+	}
+	return len(s)
 }
 
 // percent decodes the escape at the start of s and returns how long it was, or 0.
