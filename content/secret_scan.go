@@ -9,6 +9,10 @@ import (
 const (
 	kindAssignment    = "assignment"
 	kindAuthorization = "authorization"
+
+	// maxNested values inside another, as in password=token=…, are judged: each is read to
+	// its end.
+	maxNested = 8
 )
 
 // privateKeys finds PEM private keys, with their body where it follows. The first line
@@ -77,6 +81,7 @@ func isJWT(v string) bool {
 // Authorization: Basic ….
 func assignments(found []Secret, s string) []Secret {
 	most := len(found) + maxSecrets
+	judged, nested := 0, 0 // where the last value ends that is not part of another, and how many are part of it
 	for i := 0; i < len(s) && len(found) < most; i++ {
 		if s[i] != '=' && s[i] != ':' {
 			continue
@@ -85,7 +90,15 @@ func assignments(found []Secret, s string) []Secret {
 		if !ok {
 			continue
 		}
+		if i >= judged {
+			nested = 0
+		} else if nested++; nested > maxNested {
+			continue
+		}
 		start, end := valueAfter(s, i+1)
+		if nested == 0 {
+			judged = end
+		}
 		kind := kindAssignment
 		if isAuthorizationName(name) {
 			kind = kindAuthorization
@@ -243,7 +256,7 @@ func isPassword(v string) bool {
 // isRandom judges a value by how random it looks, where only a name says that it is a
 // secret: words, paths, addresses, dates and code are none.
 func isRandom(v string) bool {
-	if len(v) < 8 || isPlaceholder(v) || isReference(v) {
+	if len(v) < 8 {
 		return false
 	}
 	var digits, letters, other int
@@ -262,7 +275,7 @@ func isRandom(v string) bool {
 	if digits == 0 || letters == 0 || other*3 > len(v) {
 		return false
 	}
-	return Entropy(v) >= min(3.0, 0.85*math.Log2(float64(len(v))))
+	return Entropy(v) >= min(3.0, 0.85*math.Log2(float64(len(v)))) && !isPlaceholder(v) && !isReference(v)
 }
 
 // isPlaceholder reports what people write where a secret would stand.
