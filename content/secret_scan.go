@@ -93,6 +93,7 @@ func assignments(found []Secret, s string) []Secret {
 		if i >= judged {
 			nested = 0
 		} else if nested++; nested > maxNested {
+			i = judged - 1
 			continue
 		}
 		start, end := valueAfter(s, i+1)
@@ -186,15 +187,13 @@ func valueAfter(s string, i int) (start, end int) {
 		i++
 	}
 	end = i
-	for end < len(s) && end-i < longest && !isDelimiter(s[end]) {
+	for end < len(s) && end-i < longest && !endsValue[s[end]] {
 		end++
 	}
 	return i, end
 }
 
-func isDelimiter(c byte) bool {
-	return c <= ' ' || strings.IndexByte("\"'`,;<>{}()[]&", c) >= 0
-}
+var endsValue = bytesOf("\"'`,;<>{}()[]& ", true)
 
 // afterScheme steps over Bearer, Basic and Token.
 func afterScheme(s string, start, end int) (int, int) {
