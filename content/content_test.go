@@ -1,6 +1,7 @@
 package content_test
 
 import (
+	"math"
 	"strings"
 	"testing"
 	"unicode/utf8"
@@ -34,6 +35,13 @@ func TestNormalize(t *testing.T) {
 		{"mark kept apart by a joiner", "e\u200d\u0301", "é"},
 		{"dotted capital I", "İstanbul", "istanbul"},
 		{"kelvin sign", "\u212a", "k"},
+		{"final sigma", "ΣΊΣΥΦΟΣ σίσυφος", "σίσυφοσ σίσυφοσ"},
+		{"hangul in parts", "\u1112\u1161\u11ab", "한"},
+		{"full-width punctuation", "读取，ＡＢ。", "读取,ab。"},
+		{"ellipsis", "wait…", "wait..."},
+		{"too many marks", "a" + strings.Repeat("\u0323", 100), "ạ" + strings.Repeat("\u0323", 7)},
+		{"ligatures beyond the bound", strings.Repeat("\ufdfa", 10) + "end", strings.Repeat("صلى الله عليه وسلم", 2) + strings.Repeat("\ufffd", 6) + "صلى الله عليه وسلم\ufffdend"},
+		{"escapes do not end", "\x1b]\x1b]a", "]]a"},
 		{"not folded: look-alikes", "раypal", "раypal"},
 		{"chinese", "读取文件", "读取文件"},
 		{"invalid UTF-8", "a\xffb", "a\ufffdb"},
@@ -103,8 +111,71 @@ func FuzzNormalize(f *testing.F) {
 		if content.Normalize(once) != once {
 			t.Fatalf("not idempotent on %q: %q", s, once)
 		}
-		if !utf8.ValidString(once) {
-			t.Fatalf("not UTF-8: %q", once)
+		if !utf8.ValidString(once) || len(once) > 2*len(s)+64 {
+			t.Fatalf("Normalize(%q) = %q", s, once)
+		}
+	})
+}
+
+func TestBound(t *testing.T) {
+	tests := []struct {
+		name       string
+		in         string
+		head, tail int
+		want       string
+		left       int
+	}{
+		{"empty", "", 0, 0, "", 0},
+		{"short", "abcdef", 3, 3, "abcdef", 0},
+		{"long", "abcdefg", 3, 3, "abc\nefg", 1},
+		{"head alone", "abcdef", 2, 0, "ab\n", 4},
+		{"tail alone", "abcdef", 0, 2, "\nef", 4},
+		{"negative", "abc", -1, -1, "\n", 3},
+		{"between characters", "aééb", 2, 2, "a\nb", 4},
+		{"no UTF-8", "\x80\x80\x80\x80\x80\x80\x80\x80\x80", 4, 4, "\x80\n\x80", 7},
+		{"huge sizes", "abc", math.MaxInt, math.MaxInt, "abc", 0},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			got, left := content.Bound(tt.in, tt.head, tt.tail)
+			if got != tt.want || left != tt.left {
+				t.Errorf("Bound = %q, %d, want %q, %d", got, left, tt.want, tt.left)
+			}
+		})
+	}
+}
+
+func FuzzBound(f *testing.F) {
+	f.Add("aééb", 2, 2)
+	f.Fuzz(func(t *testing.T, s string, head, tail int) {
+		got, left := content.Bound(s, head, tail)
+		if left == 0 {
+			if got != s {
+				t.Fatalf("Bound(%q, %d, %d) = %q", s, head, tail, got)
+			}
+			return
+		}
+		head, tail = max(head, 0), max(tail, 0)
+		if len(got)-1+left != len(s) || len(got)-1 > head+tail || len(got)-1 < head+tail-6 || utf8.ValidString(s) && !utf8.ValidString(got) {
+			t.Fatalf("Bound(%q, %d, %d) = %q, %d", s, head, tail, got, left)
+		}
+	})
+}
+
+func TestEntropy(t *testing.T) {
+	tests := []struct {
+		in   string
+		want float64
+	}{{"", 0}, {"aaaa", 0}, {"abab", 1}, {"abcd", 2}, {"0123456789abcdef", 4}, {"aab", 0.9183}}
+	for _, tt := range tests {
+		if got := content.Entropy(tt.in); math.Abs(got-tt.want) > 1e-4 {
+			t.Errorf("Entropy(%q) = %v, want %v", tt.in, got, tt.want)
+		}
+	}
+	rapid.Check(t, func(t *rapid.T) {
+		s := rapid.String().Draw(t, "text")
+		if e := content.Entropy(s); e < -1e-9 || e > 8 || s != "" && e > math.Log2(float64(len(s)))+1e-9 {
+			t.Fatalf("Entropy(%q) = %v", s, e)
 		}
 	})
 }

@@ -9,6 +9,10 @@ import (
 const (
 	kindAssignment    = "assignment"
 	kindAuthorization = "authorization"
+
+	// maxNested values inside another, as in password=token=…, are judged: each is read to
+	// its end.
+	maxNested = 8
 )
 
 // privateKeys finds PEM private keys, with their body where it follows. The first line
@@ -77,22 +81,29 @@ func isJWT(v string) bool {
 // Authorization: Basic ….
 func assignments(found []Secret, s string) []Secret {
 	most := len(found) + maxSecrets
+	judged, nested := 0, 0 // where the last value ends that is not part of another, and how many are part of it
 	for i := 0; i < len(s) && len(found) < most; i++ {
 		if s[i] != '=' && s[i] != ':' {
 			continue
 		}
-		name := nameBefore(s, i)
-		if !maySecretName(name) {
+		name, ok := secretName(s, i)
+		if !ok {
 			continue
 		}
-		name = strings.ToLower(name)
+		if i >= judged {
+			nested = 0
+		} else if nested++; nested > maxNested {
+			i = judged - 1
+			continue
+		}
 		start, end := valueAfter(s, i+1)
+		if nested == 0 {
+			judged = end
+		}
 		kind := kindAssignment
 		if isAuthorizationName(name) {
 			kind = kindAuthorization
 			start, end = afterScheme(s, start, end)
-		} else if !isSecretName(name) {
-			continue
 		}
 		if end < len(s) && s[end] == '(' { // a call, not a value
 			continue
@@ -106,14 +117,56 @@ func assignments(found []Secret, s string) []Secret {
 	return found
 }
 
-// maySecretName is a cheap necessary condition on the last letter of the name.
-func maySecretName(name string) bool {
-	return len(name) >= 3 && strings.IndexByte("dDeEtTnNyYlL", name[len(name)-1]) >= 0
+// secretName returns the name, in lower case, that ends before the sign at offset i, and
+// whether its value is a secret.
+func secretName(s string, i int) (string, bool) {
+	if !maySecretEnd(s, i) {
+		return "", false
+	}
+	name := strings.ToLower(nameBefore(s, i))
+	return name, isAuthorizationName(name) || isSecretName(name)
+}
+
+// maySecretEnd is a cheap necessary condition on the end of the name before offset i: its
+// last four letters, or, where separators stand between, its last one.
+func maySecretEnd(s string, i int) bool {
+	end := nameEnd(s, i)
+	var last [4]byte
+	for k := 3; k >= 0; k-- {
+		c := s[max(0, end-1):end]
+		if c == "" || !isTokenByte(c[0]) {
+			return string(last[1:]) == "pwd"
+		}
+		if !isWord(c[0]) {
+			return k < 3 && strings.IndexByte("detnyl", last[3]) >= 0
+		}
+		last[k] = c[0] | 0x20
+		end--
+	}
+	switch string(last[:]) {
+	case "word", "sswd", "rase", "cret", "oken", "ikey", "skey", "hkey", "ekey", "tkey", "gkey", "nkey", "tial":
+		return true
+	case "tion":
+		const name = "authorization"
+		end += len(last)
+		return end >= len(name) && strings.EqualFold(s[end-len(name):end], name)
+	}
+	return string(last[1:]) == "pwd"
 }
 
 // nameBefore returns the name that ends before offset i, quotes and
 // blanks between skipped. It looks back 64 bytes at the most.
 func nameBefore(s string, i int) string {
+	end := nameEnd(s, i)
+	start := end
+	for start > 0 && end-start < 64 && isTokenByte(s[start-1]) {
+		start--
+	}
+	return s[start:end]
+}
+
+// nameEnd returns where the name before offset i ends.
+func nameEnd(s string, i int) int {
 	end := i
 	for end > 0 && i-end < 4 && (s[end-1] == ' ' || s[end-1] == '\t') {
 		end--
@@ -124,11 +177,7 @@ func nameBefore(s string, i int) string {
 			end--
 		}
 	}
-	start := end
-	for start > 0 && end-start < 64 && isTokenByte(s[start-1]) {
-		start--
-	}
-	return s[start:end]
+	return end
 }
 
 // valueAfter returns where the value after an assignment sign at offset i-1 starts and ends.
@@ -138,15 +187,13 @@ func valueAfter(s string, i int) (start, end int) {
 		i++
 	}
 	end = i
-	for end < len(s) && end-i < longest && !isDelimiter(s[end]) {
+	for end < len(s) && end-i < longest && !endsValue[s[end]] {
 		end++
 	}
 	return i, end
 }
 
-func isDelimiter(c byte) bool {
-	return c <= ' ' || strings.IndexByte("\"'`,;<>{}()[]&", c) >= 0
-}
+var endsValue = bytesOf("\"'`,;<>{}()[]& ", true)
 
 // afterScheme steps over Bearer, Basic and Token.
 func afterScheme(s string, start, end int) (int, int) {
@@ -208,7 +255,7 @@ func isPassword(v string) bool {
 // isRandom judges a value by how random it looks, where only a name says that it is a
 // secret: words, paths, addresses, dates and code are none.
 func isRandom(v string) bool {
-	if len(v) < 8 || isPlaceholder(v) || isReference(v) {
+	if len(v) < 8 {
 		return false
 	}
 	var digits, letters, other int
@@ -227,7 +274,7 @@ func isRandom(v string) bool {
 	if digits == 0 || letters == 0 || other*3 > len(v) {
 		return false
 	}
-	return entropy(v) >= min(3.0, 0.85*math.Log2(float64(len(v))))
+	return Entropy(v) >= min(3.0, 0.85*math.Log2(float64(len(v)))) && !isPlaceholder(v) && !isReference(v)
 }
 
 // isPlaceholder reports what people write where a secret would stand.
@@ -289,20 +336,4 @@ func isDottedName(v string) bool {
 		}
 	}
 	return true
-}
-
-// entropy is Shannon's, in bits for each byte.
-func entropy(s string) float64 {
-	var counts [256]int
-	for i := range len(s) {
-		counts[s[i]]++
-	}
-	e, n := 0.0, float64(len(s))
-	for _, c := range counts {
-		if c > 0 {
-			p := float64(c) / n
-			e -= p * math.Log2(p)
-		}
-	}
-	return e
 }

@@ -1,0 +1,176 @@
+package content
+
+import (
+	"slices"
+	"strings"
+	"testing"
+
+	"pgregory.net/rapid"
+)
+
+// secretsPlainly finds secrets without the index: every detector reads the whole text.
+func secretsPlainly(s string) []Secret {
+	found := privateKeys(nil, s)
+	for i := range detectors {
+		found = findPlainly(&detectors[i], found, s)
+	}
+	found = webTokens(found, s)
+	found = assignmentsPlainly(found, s)
+	return disjoint(found)
+}
+
+// findPlainly tries the expression wherever a literal occurs.
+func findPlainly(d *detector, found []Secret, s string) []Secret {
+	most := len(found) + maxSecrets
+	for _, literal := range d.literals {
+		for from := 0; len(found) < most; {
+			i := strings.Index(s[from:], literal)
+			if i < 0 {
+				break
+			}
+			i += from
+			from = i + len(literal)
+			if d.back == 0 && i > 0 && isWord(literal[0]) && isWord(s[i-1]) {
+				continue
+			}
+			if d.back > 0 && !d.mayMatch(s, i, literal) {
+				continue // otherwise the window of this literal can hold half of the next one's secret
+			}
+			start := max(0, i-d.back)
+			m := d.re.FindStringSubmatchIndex(s[start:min(len(s), i+d.window)])
+			if m == nil {
+				continue
+			}
+			group := m[len(m)-2:]
+			f := Secret{Kind: d.kind, Start: start + group[0], End: start + group[1]}
+			if d.check(s[f.Start:f.End]) {
+				found = append(found, f)
+				from = max(from, f.End)
+			}
+		}
+	}
+	return found
+}
+
+// assignmentsPlainly judges every name before a sign.
+func assignmentsPlainly(found []Secret, s string) []Secret {
+	most := len(found) + maxSecrets
+	for i := 0; i < len(s) && len(found) < most; i++ {
+		if s[i] != '=' && s[i] != ':' {
+			continue
+		}
+		name := nameBefore(s, i)
+		if len(name) < 3 || strings.IndexByte("dDeEtTnNyYlL", name[len(name)-1]) < 0 {
+			continue
+		}
+		name = strings.ToLower(name)
+		start, end := valueAfter(s, i+1)
+		kind := kindAssignment
+		if isAuthorizationName(name) {
+			kind = kindAuthorization
+			start, end = afterScheme(s, start, end)
+		} else if !isSecretName(name) {
+			continue
+		}
+		if end < len(s) && s[end] == '(' { // a call, not a value
+			continue
+		}
+		end = start + len(strings.TrimRight(s[start:end], ".:!?*|\\&"))
+		if isRandom(s[start:end]) {
+			found = append(found, Secret{Kind: kind, Start: start, End: end})
+			i = end - 1
+		}
+	}
+	return found
+}
+
+// Every word that names a secret, written in every way, before every sign.
+func TestAssignmentsAreThoseFoundPlainly(t *testing.T) {
+	words := []string{
+		"password", "passwd", "passphrase", "pwd", "secret", "token", "apikey", "accesskey", "authkey", "privatekey", "secretkey", "signingkey",
+		"encryptionkey", "credential", "authorization", "proxy-authorization", "description", "key", "nextToken",
+	}
+	found := 0
+	for _, word := range words {
+		n := len(word)
+		for _, name := range []string{
+			word, strings.ToUpper(word), "x_" + word, word + "_", word[:n-1] + "_" + word[n-1:], word[:n-2] + "-" + word[n-2:], word[:n-3] + "." + word[n-3:],
+			word[:1] + "_" + word[1:], word[:n-1] + "." + word[n-1:], word[:n-1] + "-" + word[n-1:], word + "s",
+		} {
+			for _, before := range []string{"", " ", "\"", "\\\"", "é", "1"} {
+				for _, sign := range []string{"=", ":", " = ", "\t:\t", "\": \"", "' => '", "\\\":\\\"", " \" =", "     =", "\"    :", " "} {
+					s := before + name + sign + "a1B2c3D4e5F6g7H8i9J0"
+					got, want := Secrets(s), secretsPlainly(s)
+					if !slices.Equal(got, want) {
+						t.Errorf("Secrets(%q) = %+v, plainly %+v", s, got, want)
+					}
+					found += len(got)
+				}
+			}
+		}
+	}
+	if found < 1000 {
+		t.Errorf("%d found", found)
+	}
+}
+
+// Texts made of what the index looks for, whole, in part and apart.
+func TestSecretsAreThoseFoundPlainly(t *testing.T) {
+	parts := []string{
+		"=", ":", "\"", "'", " ", "\t", "\\\"", "\n", "-", "_", ".", ",", "(", "pwd", "password", "pass_word", "PassPhrase", "x-api-key", "apikey", "api_ke-y", "token",
+		"nextToken", "secret", "credential", "Authorization", "proxy-authorization", "description", "Basic ", "key", "-----BEGIN ", "RSA PRIVATE KEY-----", "eyJ", "@", "://",
+		"user:hunter22@db", "a1B2c3D4e5F6g7H8i9J0", "kLmN0pQrStUvWxYz12", "7", "8Q~", "T3BlbkFJ", "é", "-ſ", "K",
+	}
+	for i := range detectors {
+		parts = append(parts, detectors[i].literals...)
+	}
+	rapid.Check(t, func(t *rapid.T) {
+		token := rapid.Custom(func(t *rapid.T) string {
+			return rapid.SampledFrom(parts).Draw(t, "literal") + rapid.StringMatching(`[A-Za-z0-9]{12,70}`).Draw(t, "random") + rapid.StringMatching(`([-._][A-Za-z0-9_-]{1,45})?`).Draw(t, "more")
+		})
+		assignment := rapid.Custom(func(t *rapid.T) string {
+			return rapid.SampledFrom(parts).Draw(t, "name") + rapid.SampledFrom([]string{"=", ":", " = ", "\":\""}).Draw(t, "sign") + "a1B2c3D4e5F6g7H8i9J0"
+		})
+		part := rapid.OneOf(assignment, token, rapid.SampledFrom(parts), rapid.StringMatching(`[A-Za-z0-9]{1,40}`), rapid.StringMatching(`.{0,3}`))
+		s := strings.Join(rapid.SliceOfN(part, 0, 30).Draw(t, "parts"), "")
+		if strings.Count(s, "=")+strings.Count(s, ":") > maxNested { // of more, some are not judged
+			return
+		}
+		if got, want := Secrets(s), secretsPlainly(s); !slices.Equal(got, want) {
+			t.Fatalf("Secrets(%q) = %+v, plainly %+v", s, got, want)
+		}
+	})
+}
+
+func FuzzSecretsAreThoseFoundPlainly(f *testing.F) {
+	for i := range detectors {
+		f.Add(detectors[i].literals[0] + "a1B2c3D4e5F6g7H8i9J0kLmN0pQrStUvWxYz12")
+	}
+	f.Add(`"api_key" : "a1B2c3D4e5F6g7H8"`)
+	f.Fuzz(func(t *testing.T, s string) {
+		if strings.Count(s, "=")+strings.Count(s, ":") > maxNested { // of more, some are not judged
+			return
+		}
+		if got, want := Secrets(s), secretsPlainly(s); !slices.Equal(got, want) {
+			t.Fatalf("Secrets(%q) = %+v, plainly %+v", s, got, want)
+		}
+	})
+}
+
+// Each literal is found whatever stands around it.
+func TestIndexFindsEachLiteral(t *testing.T) {
+	for i := range detectors {
+		for _, literal := range detectors[i].literals {
+			for _, around := range []string{"", " ", "\"", "é", "AKIA ", "1"} {
+				text := around + literal + around
+				if len(literal) < 3 {
+					text = "1" + literal
+				}
+				prefix := detectors[i].back == 0 && around == "1" && isWord(literal[0])
+				if found := literals.in(text)&(1<<i) != 0; found == prefix {
+					t.Errorf("in(%q): %v", text, found)
+				}
+			}
+		}
+	}
+}
