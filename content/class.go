@@ -132,10 +132,14 @@ func isVariationSelector(r rune) bool {
 	return 0x180b <= r && r <= 0x180f || 0xfe00 <= r && r <= 0xfe0f || 0xe0100 <= r && r <= 0xe01ef
 }
 
-// decode is utf8.DecodeRuneInString, faster for the three bytes of most ideographs.
+// decode is utf8.DecodeRuneInString, faster for two bytes and for the three of most
+// ideographs.
 func decode(s string) (rune, int) {
-	if c := s[0]; c > 0xe0 && c != 0xed && c < 0xf0 && len(s) >= 3 && s[1]&0xc0 == 0x80 && s[2]&0xc0 == 0x80 {
+	switch c := s[0]; {
+	case c > 0xe0 && c != 0xed && c < 0xf0 && len(s) >= 3 && s[1]&0xc0 == 0x80 && s[2]&0xc0 == 0x80:
 		return rune(c&0xf)<<12 | rune(s[1]&0x3f)<<6 | rune(s[2]&0x3f), 3
+	case c > 0xc1 && c < 0xe0 && len(s) >= 2 && s[1]&0xc0 == 0x80:
+		return rune(c&0x1f)<<6 | rune(s[1]&0x3f), 2
 	}
 	return utf8.DecodeRuneInString(s)
 }

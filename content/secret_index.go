@@ -2,14 +2,14 @@ package content
 
 import "strings"
 
-// The parts of a text's answer that are no detector of the table; detectors are bits below.
+// Whose a literal is: a detector's by its place in the table, or one of these.
 const (
-	privateKeyBit uint64 = 1 << (63 - iota)
-	webTokenBit
-	assignmentBit
+	ofPrivateKey = -1 - iota
+	ofWebToken
+	ofAssignment
 )
 
-// literalIndex finds in one scan which literals occur in a text. A rolling hash of the last
+// literalIndex says in one pass where literals occur in a text. A rolling hash of the last
 // three bytes picks, from one table, the few literals to compare with.
 type literalIndex struct {
 	// slots holds, for each hash, 1 + where its literals begin in entries, or 0.
@@ -20,8 +20,7 @@ type literalIndex struct {
 type literalEntry struct {
 	literal string
 	end     int // length of the literal's part up to the three bytes that are hashed
-	prefix  bool
-	bit     uint64
+	of      int
 }
 
 // slotCount is 1 << (3*5): see roll.
@@ -32,38 +31,32 @@ var literals = newLiteralIndex()
 
 func newLiteralIndex() *literalIndex {
 	x := &literalIndex{}
-	x.add("-----BEGIN ", false, privateKeyBit)
-	x.add("eyJ", true, webTokenBit)
+	x.add("-----BEGIN ", ofPrivateKey)
+	x.add("eyJ", ofWebToken)
 	for i, d := range detectors {
 		for _, literal := range d.literals {
-			if len(literal) >= 3 {
-				x.add(literal, d.back == 0, 1<<i)
-				continue
-			}
-			for _, before := range "0123456789" { // a client secret of Azure has a digit before Q~
-				x.add(string(before)+literal, false, 1<<i)
-			}
+			x.add(literal, i)
 		}
 	}
 	x.addSigns()
 	return x
 }
 
-func (x *literalIndex) add(literal string, prefix bool, bit uint64) {
+func (x *literalIndex) add(literal string, of int) {
 	end := rarest(literal)
 	slot := x.slot(literal[end-3], literal[end-2], literal[end-1])
 	if *slot == 0 {
 		x.entries = append(x.entries, nil)
 		*slot = uint8(len(x.entries))
 	}
-	x.entries[*slot-1] = append(x.entries[*slot-1], literalEntry{literal: literal, end: end, prefix: prefix, bit: bit})
+	x.entries[*slot-1] = append(x.entries[*slot-1], literalEntry{literal, end, of})
 }
 
 // addSigns adds the assignment signs, each with what can stand before it where the name
 // says that the value is a secret: the last two characters of the name, or its last
 // letter and a quote or a blank. See maySecretEnd.
 func (x *literalIndex) addSigns() {
-	signs := []literalEntry{{literal: "=", end: 1, bit: assignmentBit}, {literal: ":", end: 1, bit: assignmentBit}}
+	signs := []literalEntry{{"=", 1, ofAssignment}, {":", 1, ofAssignment}}
 	x.entries = append(x.entries, signs)
 	shared := uint8(len(x.entries))
 	add := func(before, last string) {
@@ -118,38 +111,82 @@ func rarest(literal string) int {
 	return best
 }
 
-// in returns the bits of the literals that occur in s, those of prefixes only where no
-// letter or digit stands before.
-func (x *literalIndex) in(s string) uint64 {
-	var bits uint64
-	hash := uint32(0)
-	for i := range len(s) {
-		hash = roll(hash, s[i])
-		if slot := x.slots[hash%slotCount]; slot != 0 {
-			bits |= compare(s, i+1, x.entries[slot-1], bits)
-		}
-	}
-	return bits
+// secretScan is one pass over a text.
+type secretScan struct {
+	text  string
+	found []Secret
+	// progress has what each detector read; assigned, what assignments did.
+	progress    [maxDetectors]progress
+	assigned    progress
+	value       int // where the last assigned secret ends
+	privateKeys int
+	keyRead     int // where the last private key ends
+	footer      int // offset of the next END line, once known
+	webTokens   int
+	tokenRead   int // where the last web token ends
 }
 
-// compare returns the bits of the entries that occur in s with their hashed bytes ending at
-// offset end. Those in known are not looked for again.
-func compare(s string, end int, entries []literalEntry, known uint64) uint64 {
-	var bits uint64
-	for _, e := range entries {
-		start := end - e.end
-		if known&e.bit != 0 || start < 0 || len(s)-start < len(e.literal) || s[start:start+len(e.literal)] != e.literal {
-			continue
-		}
-		if e.prefix && start > 0 && isWord(s[start-1]) && isWord(e.literal[0]) {
-			continue
-		}
-		if e.bit == assignmentBit {
-			if _, ok := secretName(s, start); !ok {
-				continue
-			}
-		}
-		bits |= e.bit
+// maxDetectors is no less than there are.
+const maxDetectors = 48
+
+// progress keeps a detector from reading the same bytes many times.
+type progress struct {
+	end    int // of what was read last
+	nested int // how many began inside it
+	found  int
+}
+
+// takes reports whether a secret that begins at offset i is to be read.
+func (p *progress) takes(i int) bool {
+	if i >= p.end {
+		p.nested = 0
+	} else if p.nested++; p.nested > maxNested {
+		return false
 	}
-	return bits
+	return p.found < maxOfKind
+}
+
+func (c *secretScan) run() {
+	hash := uint32(0)
+	for i := range len(c.text) {
+		hash = roll(hash, c.text[i])
+		if slot := literals.slots[hash%slotCount]; slot != 0 {
+			c.compare(i+1, literals.entries[slot-1])
+		}
+	}
+}
+
+// compare looks for secrets around the entries that occur with their hashed bytes ending
+// at offset end.
+func (c *secretScan) compare(end int, entries []literalEntry) {
+	for i := range entries {
+		e := &entries[i]
+		start := end - e.end
+		if start < 0 || len(c.text)-start < len(e.literal) || c.text[start:start+len(e.literal)] != e.literal {
+			continue
+		}
+		switch e.of {
+		case ofPrivateKey:
+			c.privateKey(start)
+		case ofWebToken:
+			c.webToken(start)
+		case ofAssignment:
+			c.assignment(start)
+		default:
+			c.detect(e.of, start, start+len(e.literal))
+		}
+	}
+}
+
+func (c *secretScan) detect(i, start, end int) {
+	p := &c.progress[i]
+	if !p.takes(start) {
+		return
+	}
+	f, read, ok := detectors[i].find(c.text, start, end)
+	p.end = max(p.end, read)
+	if ok {
+		c.found = append(c.found, f)
+		p.found++
+	}
 }

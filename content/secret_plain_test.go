@@ -1,6 +1,8 @@
 package content
 
 import (
+	"fmt"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -8,44 +10,63 @@ import (
 	"pgregory.net/rapid"
 )
 
-// secretsPlainly finds secrets without the index: every detector reads the whole text.
+// secretsPlainly finds secrets without the index: every detector reads the whole text, with
+// a general regular expression.
 func secretsPlainly(s string) []Secret {
-	found := privateKeys(nil, s)
+	var found []Secret
 	for i := range detectors {
 		found = findPlainly(&detectors[i], found, s)
 	}
-	found = webTokens(found, s)
+	scan := secretScan{text: s}
+	for i := range len(s) {
+		if strings.HasPrefix(s[i:], "-----BEGIN ") {
+			scan.privateKey(i)
+		}
+		if strings.HasPrefix(s[i:], "eyJ") {
+			scan.webToken(i)
+		}
+	}
+	found = append(found, scan.found...)
 	found = assignmentsPlainly(found, s)
 	return disjoint(found)
 }
 
-// findPlainly tries the expression wherever a literal occurs.
+var general = func() (list [][2]*regexp.Regexp) {
+	for _, d := range detectors {
+		after := strings.ReplaceAll(d.after.expression, ",}", fmt.Sprintf(",%d}", maxRepeat))
+		list = append(list, [2]*regexp.Regexp{regexp.MustCompile(`(?:` + d.before.expression + `)$`), regexp.MustCompile(`^(?:` + after + `)`)})
+	}
+	return list
+}()
+
+// findPlainly tries the expressions wherever a literal occurs.
 func findPlainly(d *detector, found []Secret, s string) []Secret {
-	most := len(found) + maxSecrets
-	for _, literal := range d.literals {
-		for from := 0; len(found) < most; {
-			i := strings.Index(s[from:], literal)
-			if i < 0 {
-				break
-			}
-			i += from
-			from = i + len(literal)
-			if d.back == 0 && i > 0 && isWord(literal[0]) && isWord(s[i-1]) {
-				continue
-			}
-			if d.back > 0 && !d.mayMatch(s, i, literal) {
-				continue // otherwise the window of this literal can hold half of the next one's secret
-			}
-			start := max(0, i-d.back)
-			m := d.re.FindStringSubmatchIndex(s[start:min(len(s), i+d.window)])
-			if m == nil {
-				continue
-			}
-			group := m[len(m)-2:]
-			f := Secret{Kind: d.kind, Start: start + group[0], End: start + group[1]}
-			if d.check(s[f.Start:f.End]) {
-				found = append(found, f)
-				from = max(from, f.End)
+	for k := range detectors {
+		if &detectors[k] != d {
+			continue
+		}
+		for _, literal := range d.literals {
+			for i := 0; ; i++ {
+				n := strings.Index(s[i:], literal)
+				if n < 0 {
+					break
+				}
+				i += n
+				if d.before.expression == "" && i > 0 && isWord(literal[0]) && isWord(s[i-1]) {
+					continue
+				}
+				before := general[k][0].FindStringIndex(s[:i])
+				after := general[k][1].FindStringSubmatchIndex(s[i+len(literal):])
+				if before == nil || after == nil {
+					continue
+				}
+				f := Secret{Kind: d.kind, Start: before[0], End: i + len(literal) + after[1]}
+				if len(after) > 2 {
+					f.Start, f.End = i+len(literal)+after[2], i+len(literal)+after[3]
+				}
+				if d.check(s[f.Start:f.End]) {
+					found = append(found, f)
+				}
 			}
 		}
 	}
@@ -54,8 +75,7 @@ func findPlainly(d *detector, found []Secret, s string) []Secret {
 
 // assignmentsPlainly judges every name before a sign.
 func assignmentsPlainly(found []Secret, s string) []Secret {
-	most := len(found) + maxSecrets
-	for i := 0; i < len(s) && len(found) < most; i++ {
+	for i := 0; i < len(s); i++ {
 		if s[i] != '=' && s[i] != ':' {
 			continue
 		}
@@ -133,7 +153,7 @@ func TestSecretsAreThoseFoundPlainly(t *testing.T) {
 		})
 		part := rapid.OneOf(assignment, token, rapid.SampledFrom(parts), rapid.StringMatching(`[A-Za-z0-9]{1,40}`), rapid.StringMatching(`.{0,3}`))
 		s := strings.Join(rapid.SliceOfN(part, 0, 30).Draw(t, "parts"), "")
-		if strings.Count(s, "=")+strings.Count(s, ":") > maxNested { // of more, some are not judged
+		if isDense(s) {
 			return
 		}
 		if got, want := Secrets(s), secretsPlainly(s); !slices.Equal(got, want) {
@@ -148,7 +168,7 @@ func FuzzSecretsAreThoseFoundPlainly(f *testing.F) {
 	}
 	f.Add(`"api_key" : "a1B2c3D4e5F6g7H8"`)
 	f.Fuzz(func(t *testing.T, s string) {
-		if strings.Count(s, "=")+strings.Count(s, ":") > maxNested { // of more, some are not judged
+		if isDense(s) {
 			return
 		}
 		if got, want := Secrets(s), secretsPlainly(s); !slices.Equal(got, want) {
@@ -157,20 +177,48 @@ func FuzzSecretsAreThoseFoundPlainly(f *testing.F) {
 	})
 }
 
+// isDense reports texts in which some literals are not judged, because they may be in
+// others' secrets.
+func isDense(s string) bool {
+	if strings.Count(s, "=")+strings.Count(s, ":") > maxNested {
+		return true
+	}
+	for i := range detectors {
+		n := 0
+		for _, literal := range detectors[i].literals {
+			n += strings.Count(s, literal)
+		}
+		if n > maxNested {
+			return true
+		}
+	}
+	return false
+}
+
 // Each literal is found whatever stands around it.
 func TestIndexFindsEachLiteral(t *testing.T) {
 	for i := range detectors {
 		for _, literal := range detectors[i].literals {
 			for _, around := range []string{"", " ", "\"", "é", "AKIA ", "1"} {
-				text := around + literal + around
-				if len(literal) < 3 {
-					text = "1" + literal
-				}
-				prefix := detectors[i].back == 0 && around == "1" && isWord(literal[0])
-				if found := literals.in(text)&(1<<i) != 0; found == prefix {
-					t.Errorf("in(%q): %v", text, found)
+				scan := secretScan{text: around + literal + around}
+				scan.run()
+				if scan.progress[i].end == 0 {
+					t.Errorf("%q is not found", scan.text)
 				}
 			}
 		}
+	}
+}
+
+func TestShapeRefuses(t *testing.T) {
+	for _, expression := range []string{"a|bc", "(?:ab){2}", "a*", "^a", "(", "a.b"} {
+		func() {
+			defer func() {
+				if recover() == nil {
+					t.Errorf("shapeOf(%q) is no panic", expression)
+				}
+			}()
+			shapeOf(expression)
+		}()
 	}
 }

@@ -2,68 +2,60 @@ package content
 
 import (
 	"encoding/base64"
-	"math"
 	"strings"
 )
 
 const (
 	kindAssignment    = "assignment"
 	kindAuthorization = "authorization"
-
-	// maxNested values inside another, as in password=token=…, are judged: each is read to
-	// its end.
-	maxNested = 8
 )
 
-// privateKeys finds PEM private keys, with their body where it follows. The first line
-// alone counts: nobody writes it in a result by accident, and what follows may be cut.
-func privateKeys(found []Secret, s string) []Secret {
+// privateKey finds a PEM private key at offset start, with its body where it follows. The
+// first line alone counts: nobody writes it in a result by accident, and what follows may be
+// cut.
+func (c *secretScan) privateKey(start int) {
 	const begin, end, dashes = "-----BEGIN ", "-----END ", "-----"
 	const longestLabel, longestBody = 64, 16 << 10
-	most := len(found) + maxSecrets
-	for i := 0; len(found) < most; {
-		n := strings.Index(s[i:], begin)
-		if n < 0 {
-			break
-		}
-		start := i + n
-		i = start + len(begin)
-		label, _, ok := strings.Cut(s[i:min(len(s), i+longestLabel)], dashes)
-		if !ok || !strings.HasSuffix(label, "PRIVATE KEY") && !strings.HasSuffix(label, "PRIVATE KEY BLOCK") {
-			continue
-		}
-		i += len(label) + len(dashes)
-		body := s[i:min(len(s), i+longestBody)]
-		if e := strings.Index(body, end+label+dashes); e >= 0 {
-			i += e + len(end) + len(label) + len(dashes)
-		}
-		found = append(found, Secret{Kind: "private_key", Start: start, End: i})
+	s := c.text
+	i := start + len(begin)
+	if start < c.keyRead || c.privateKeys == maxOfKind {
+		return
 	}
-	return found
+	label, _, ok := strings.Cut(s[i:min(len(s), i+longestLabel)], dashes)
+	if !ok || !strings.HasSuffix(label, "PRIVATE KEY") && !strings.HasSuffix(label, "PRIVATE KEY BLOCK") {
+		return
+	}
+	i += len(label) + len(dashes)
+	if c.footer < i {
+		c.footer = len(s)
+		if n := strings.Index(s[i:], end); n >= 0 {
+			c.footer = i + n
+		}
+	}
+	if line := end + label + dashes; c.footer-i < longestBody && strings.HasPrefix(s[c.footer:], line) {
+		i = c.footer + len(line)
+	}
+	c.found = append(c.found, Secret{Kind: "private_key", Start: start, End: i})
+	c.keyRead = i
+	c.privateKeys++
 }
 
-// webTokens finds JSON Web Tokens that carry a signature and whose header decodes.
-func webTokens(found []Secret, s string) []Secret {
-	most := len(found) + maxSecrets
-	for i := 0; len(found) < most; {
-		n := strings.Index(s[i:], "eyJ")
-		if n < 0 {
-			break
-		}
-		start := i + n
-		end := start
-		for end < len(s) && isTokenByte(s[end]) {
-			end++
-		}
-		i = end // each run is read once
-		if start > 0 && isWord(s[start-1]) {
-			continue
-		}
-		if isJWT(s[start:end]) {
-			found = append(found, Secret{Kind: "jwt", Start: start, End: end})
-		}
+// webToken finds a JSON Web Token at offset start that carries a signature and whose header
+// decodes.
+func (c *secretScan) webToken(start int) {
+	s := c.text
+	if start < c.tokenRead || start > 0 && isWord(s[start-1]) || c.webTokens == maxOfKind {
+		return
 	}
-	return found
+	end := start
+	for end < len(s) && isTokenByte(s[end]) {
+		end++
+	}
+	c.tokenRead = end // each run is read once
+	if isJWT(s[start:end]) {
+		c.found = append(c.found, Secret{Kind: "jwt", Start: start, End: end})
+		c.webTokens++
+	}
 }
 
 func isTokenByte(c byte) bool { return isWord(c) || c == '-' || c == '_' || c == '.' }
@@ -77,44 +69,30 @@ func isJWT(v string) bool {
 	return err == nil && strings.Contains(string(decoded), `"alg"`) && isKey(v)
 }
 
-// assignments finds values given to a name that says "secret": password=…, "api_key": "…",
-// Authorization: Basic ….
-func assignments(found []Secret, s string) []Secret {
-	most := len(found) + maxSecrets
-	judged, nested := 0, 0 // where the last value ends that is not part of another, and how many are part of it
-	for i := 0; i < len(s) && len(found) < most; i++ {
-		if s[i] != '=' && s[i] != ':' {
-			continue
-		}
-		name, ok := secretName(s, i)
-		if !ok {
-			continue
-		}
-		if i >= judged {
-			nested = 0
-		} else if nested++; nested > maxNested {
-			i = judged - 1
-			continue
-		}
-		start, end := valueAfter(s, i+1)
-		if nested == 0 {
-			judged = end
-		}
-		kind := kindAssignment
-		if isAuthorizationName(name) {
-			kind = kindAuthorization
-			start, end = afterScheme(s, start, end)
-		}
-		if end < len(s) && s[end] == '(' { // a call, not a value
-			continue
-		}
-		end = start + len(strings.TrimRight(s[start:end], ".:!?*|\\&"))
-		if isRandom(s[start:end]) {
-			found = append(found, Secret{Kind: kind, Start: start, End: end})
-			i = end - 1
-		}
+// assignment finds a value that the sign at offset i gives to a name that says "secret":
+// password=…, "api_key": "…", Authorization: Basic ….
+func (c *secretScan) assignment(i int) {
+	s := c.text
+	name, ok := secretName(s, i)
+	if !ok || i < c.value || !c.assigned.takes(i) {
+		return
 	}
-	return found
+	start, end := valueAfter(s, i+1)
+	c.assigned.end = max(c.assigned.end, end)
+	kind := kindAssignment
+	if isAuthorizationName(name) {
+		kind = kindAuthorization
+		start, end = afterScheme(s, start, end)
+	}
+	if end < len(s) && s[end] == '(' { // a call, not a value
+		return
+	}
+	end = start + len(strings.TrimRight(s[start:end], ".:!?*|\\&"))
+	if isRandom(s[start:end]) {
+		c.found = append(c.found, Secret{Kind: kind, Start: start, End: end})
+		c.assigned.found++
+		c.value = end
+	}
 }
 
 // secretName returns the name, in lower case, that ends before the sign at offset i, and
@@ -235,104 +213,6 @@ func isSecretName(name string) bool {
 	} {
 		if strings.Contains(name, word) {
 			return false
-		}
-	}
-	return true
-}
-
-// isKey rejects what stands for a key in documents. Real keys are random, so a run of one
-// character or of the alphabet, or a word such as "example", is no accident.
-func isKey(v string) bool { return !isPlaceholder(v) }
-
-func isPassword(v string) bool {
-	switch strings.ToLower(v) {
-	case "password", "pass", "passwd", "secret", "postgres", "mysql", "root", "admin", "guest", "test", "token":
-		return false
-	}
-	return !isPlaceholder(v) && !isReference(v)
-}
-
-// isRandom judges a value by how random it looks, where only a name says that it is a
-// secret: words, paths, addresses, dates and code are none.
-func isRandom(v string) bool {
-	if len(v) < 8 {
-		return false
-	}
-	var digits, letters, other int
-	for i := range len(v) {
-		switch c := v[i]; {
-		case '0' <= c && c <= '9':
-			digits++
-		case 'a' <= c|0x20 && c|0x20 <= 'z':
-			letters++
-		case c >= 0x80:
-			return false
-		default:
-			other++
-		}
-	}
-	if digits == 0 || letters == 0 || other*3 > len(v) {
-		return false
-	}
-	return Entropy(v) >= min(3.0, 0.85*math.Log2(float64(len(v)))) && !isPlaceholder(v) && !isReference(v)
-}
-
-// isPlaceholder reports what people write where a secret would stand.
-func isPlaceholder(v string) bool {
-	lower := strings.ToLower(v)
-	for _, word := range []string{
-		"example", "sample", "placeholder", "your", "changeme", "change_me", "change-me", "redacted", "dummy", "insert",
-		"replace", "xxxx", "****", "....", "____", "----", "00000000", "11111111", "1234567890", "abcdefgh", "<", "[",
-	} {
-		if strings.Contains(lower, word) {
-			return true
-		}
-	}
-	run := 1
-	for i := 1; i < len(lower); i++ {
-		if lower[i] != lower[i-1] {
-			run = 1
-			continue
-		}
-		if run++; run >= 7 {
-			return true
-		}
-	}
-	return false
-}
-
-// isReference reports values that name a secret instead of being one, and code.
-func isReference(v string) bool {
-	if strings.IndexByte("$%/~.#@&|", v[0]) >= 0 {
-		return true
-	}
-	for _, part := range []string{"://", "${", "{{", "$("} {
-		if strings.Contains(v, part) {
-			return true
-		}
-	}
-	lower := strings.ToLower(v)
-	for _, prefix := range []string{
-		"process.env", "os.environ", "os.getenv", "env.", "env:", "config.", "settings.", "self.", "this.", "args.",
-		"options.", "secrets.", "vault:", "null", "none", "undefined", "true", "false", "string", "optional", "required",
-	} {
-		if strings.HasPrefix(lower, prefix) {
-			return true
-		}
-	}
-	return strings.IndexByte(v, '.') > 0 && isDottedName(v)
-}
-
-// isDottedName reports names such as app.config.token and file names.
-func isDottedName(v string) bool {
-	for part := range strings.SplitSeq(v, ".") {
-		if part == "" || len(part) > 16 {
-			return false
-		}
-		for i := range len(part) {
-			if c := part[i] | 0x20; part[i] != '_' && (c < 'a' || c > 'z') {
-				return false
-			}
 		}
 	}
 	return true
