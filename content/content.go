@@ -3,9 +3,8 @@
 //
 // Every function is pure and total: any string is accepted, valid UTF-8 or not,
 // the same string always gives the same answer, and the time taken grows
-// linearly with the text's length (regular expressions are RE2, scans go
-// forward only). Nothing here has state; all of it is safe for concurrent use.
-// Lists are bounded: each function says by how much.
+// linearly with the text's length. All of it is safe for concurrent use. Lists are
+// bounded: each function says by how much.
 //
 // The texts are written by whoever runs an MCP server or steers an agent, so
 // each function is written against somebody who has read it.
@@ -16,31 +15,10 @@ import (
 	"unicode/utf8"
 )
 
-// Bound returns text where it is no longer than head and tail bytes together, and
-// otherwise its first head and last tail bytes joined by a newline, with how many bytes
-// were left out between them. It cuts before a character, never inside: up to three bytes
-// more on either side are left out. Sizes below zero count as zero.
-func Bound(text string, head, tail int) (string, int) {
-	head, tail = max(head, 0), max(tail, 0)
-	if len(text)-head <= tail {
-		return text, 0
-	}
-	first, last := cutBefore(text, head), cutAfter(text, len(text)-tail)
-	return text[:first] + "\n" + text[last:], last - first
-}
-
 // cutBefore returns the largest offset up to i at which no character is split.
 func cutBefore(s string, i int) int {
 	for n := 0; n < utf8.UTFMax-1 && 0 < i && i < len(s) && !utf8.RuneStart(s[i]); n++ {
 		i--
-	}
-	return i
-}
-
-// cutAfter returns the smallest offset from i at which no character is split.
-func cutAfter(s string, i int) int {
-	for n := 0; n < utf8.UTFMax-1 && i < len(s) && !utf8.RuneStart(s[i]); n++ {
-		i++
 	}
 	return i
 }
@@ -54,12 +32,26 @@ func Entropy(text string) float64 {
 	for i := range len(text) {
 		counts[text[i]]++
 	}
-	e, n := 0.0, float64(len(text))
-	for _, c := range counts {
-		if c > 0 {
-			p := float64(c) / n
-			e -= p * math.Log2(p)
+	sum := 0.0 // of count times its logarithm
+	if len(text) < len(counts) {
+		for i := range len(text) {
+			sum += countLog(counts[text[i]])
+			counts[text[i]] = 0
+		}
+	} else {
+		for _, n := range counts {
+			sum += countLog(n)
 		}
 	}
-	return e
+	if text == "" {
+		return 0
+	}
+	return max(0, math.Log2(float64(len(text)))-sum/float64(len(text)))
+}
+
+func countLog(n int) float64 {
+	if n < 2 {
+		return 0
+	}
+	return float64(n) * math.Log2(float64(n))
 }

@@ -117,51 +117,6 @@ func FuzzNormalize(f *testing.F) {
 	})
 }
 
-func TestBound(t *testing.T) {
-	tests := []struct {
-		name       string
-		in         string
-		head, tail int
-		want       string
-		left       int
-	}{
-		{"empty", "", 0, 0, "", 0},
-		{"short", "abcdef", 3, 3, "abcdef", 0},
-		{"long", "abcdefg", 3, 3, "abc\nefg", 1},
-		{"head alone", "abcdef", 2, 0, "ab\n", 4},
-		{"tail alone", "abcdef", 0, 2, "\nef", 4},
-		{"negative", "abc", -1, -1, "\n", 3},
-		{"between characters", "aééb", 2, 2, "a\nb", 4},
-		{"no UTF-8", "\x80\x80\x80\x80\x80\x80\x80\x80\x80", 4, 4, "\x80\n\x80", 7},
-		{"huge sizes", "abc", math.MaxInt, math.MaxInt, "abc", 0},
-	}
-	for _, tt := range tests {
-		t.Run(tt.name, func(t *testing.T) {
-			got, left := content.Bound(tt.in, tt.head, tt.tail)
-			if got != tt.want || left != tt.left {
-				t.Errorf("Bound = %q, %d, want %q, %d", got, left, tt.want, tt.left)
-			}
-		})
-	}
-}
-
-func FuzzBound(f *testing.F) {
-	f.Add("aééb", 2, 2)
-	f.Fuzz(func(t *testing.T, s string, head, tail int) {
-		got, left := content.Bound(s, head, tail)
-		if left == 0 {
-			if got != s {
-				t.Fatalf("Bound(%q, %d, %d) = %q", s, head, tail, got)
-			}
-			return
-		}
-		head, tail = max(head, 0), max(tail, 0)
-		if len(got)-1+left != len(s) || len(got)-1 > head+tail || len(got)-1 < head+tail-6 || utf8.ValidString(s) && !utf8.ValidString(got) {
-			t.Fatalf("Bound(%q, %d, %d) = %q, %d", s, head, tail, got, left)
-		}
-	})
-}
-
 func TestEntropy(t *testing.T) {
 	tests := []struct {
 		in   string

@@ -138,12 +138,16 @@ type progress struct {
 
 // takes reports whether a secret that begins at offset i is to be read.
 func (p *progress) takes(i int) bool {
+	return p.found < maxOfKind && (i >= p.end || p.nested < maxNested)
+}
+
+// reads notes that what begins at offset i was read up to end.
+func (p *progress) reads(i, end int) {
+	p.nested++
 	if i >= p.end {
 		p.nested = 0
-	} else if p.nested++; p.nested > maxNested {
-		return false
 	}
-	return p.found < maxOfKind
+	p.end = max(p.end, end)
 }
 
 func (c *secretScan) run() {
@@ -184,7 +188,7 @@ func (c *secretScan) detect(i, start, end int) {
 		return
 	}
 	f, read, ok := detectors[i].find(c.text, start, end)
-	p.end = max(p.end, read)
+	p.reads(start, read)
 	if ok {
 		c.found = append(c.found, f)
 		p.found++

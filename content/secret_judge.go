@@ -44,26 +44,53 @@ func isRandom(v string) bool {
 
 // isPlaceholder reports what people write where a secret would stand.
 func isPlaceholder(v string) bool {
-	lower := strings.ToLower(v)
+	run, last := 0, byte(0)
+	for i := range len(v) {
+		c := lowerASCII(v[i])
+		if run++; c != last {
+			run, last = 1, c
+		}
+		if run >= 7 {
+			return true
+		}
+		for _, word := range placeholders[c] {
+			if hasPrefixFold(v[i:], word) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// placeholders has the words of isPlaceholder by their first byte.
+var placeholders = func() (table [256][]string) {
 	for _, word := range []string{
 		"example", "sample", "placeholder", "your", "changeme", "change_me", "change-me", "redacted", "dummy", "insert",
 		"replace", "xxxx", "****", "....", "____", "----", "00000000", "11111111", "1234567890", "abcdefgh", "<", "[",
 	} {
-		if strings.Contains(lower, word) {
-			return true
+		table[word[0]] = append(table[word[0]], word)
+	}
+	return table
+}()
+
+// hasPrefixFold reports whether s begins with prefix, which is in lower case, in any case.
+func hasPrefixFold(s, prefix string) bool {
+	if len(s) < len(prefix) {
+		return false
+	}
+	for i := range len(prefix) {
+		if lowerASCII(s[i]) != prefix[i] {
+			return false
 		}
 	}
-	run := 1
-	for i := 1; i < len(lower); i++ {
-		if lower[i] != lower[i-1] {
-			run = 1
-			continue
-		}
-		if run++; run >= 7 {
-			return true
-		}
+	return true
+}
+
+func lowerASCII(c byte) byte {
+	if 'A' <= c && c <= 'Z' {
+		c |= 0x20
 	}
-	return false
+	return c
 }
 
 // isReference reports values that name a secret instead of being one, and code.

@@ -73,12 +73,15 @@ func isJWT(v string) bool {
 // password=…, "api_key": "…", Authorization: Basic ….
 func (c *secretScan) assignment(i int) {
 	s := c.text
+	if i < c.value || !c.assigned.takes(i) {
+		return
+	}
 	name, ok := secretName(s, i)
-	if !ok || i < c.value || !c.assigned.takes(i) {
+	if !ok {
 		return
 	}
 	start, end := valueAfter(s, i+1)
-	c.assigned.end = max(c.assigned.end, end)
+	c.assigned.reads(i, end)
 	kind := kindAssignment
 	if isAuthorizationName(name) {
 		kind = kindAuthorization
@@ -197,15 +200,18 @@ func isSecretName(name string) bool {
 		}
 	}
 	name = string(plain)
-	secret := false
+	last := ""
 	for _, word := range []string{
 		"password", "passwd", "passphrase", "pwd", "secret", "token", "apikey", "accesskey", "authkey", "privatekey",
 		"secretkey", "signingkey", "encryptionkey", "credential",
 	} {
-		secret = secret || strings.HasSuffix(name, word)
+		if strings.HasSuffix(name, word) {
+			last = word
+			break
+		}
 	}
-	if !secret {
-		return false
+	if last == "" || last == name {
+		return last != ""
 	}
 	for _, word := range []string{
 		"page", "next", "cursor", "continuation", "sync", "progress", "csrf", "xsrf", "maxtoken", "cancel", "public",
