@@ -130,11 +130,11 @@ func (d *decoding) word(word string) {
 // pieces adds what the pieces of word between the two separators decode to.
 func (d *decoding) pieces(word string, one, other byte) {
 	start := 0
-	for i := 0; i <= len(word) && !d.full(); i++ {
+	for i := 0; i <= len(word); i++ {
 		if i < len(word) && word[i] != one && word[i] != other {
 			continue
 		}
-		if piece := word[start:i]; len(piece) >= minEncoded && len(piece) < len(word) {
+		if piece := word[start:i]; len(piece) >= minEncoded && len(piece) < len(word) && !d.full() {
 			_ = d.hex(piece) || d.base64(piece)
 		}
 		start = i + 1
@@ -181,7 +181,7 @@ func lineEnd(s string) int {
 
 // probed is how much of a run is decoded first; most runs are names and digests, and the
 // beginning shows it.
-const probed = 64
+const probed = 32
 
 func (d *decoding) hex(run string) bool {
 	if strings.HasPrefix(run, "0x") || strings.HasPrefix(run, "0X") {
@@ -218,19 +218,31 @@ func (d *decoding) base64(run string) bool {
 	return err == nil && d.add(decoded)
 }
 
-// promising reports whether a text may begin like this: half of it is printable.
-func promising(b []byte) bool { return isWide(b) || 2*printable(string(b)) >= len(b) }
+// promising reports whether a text may begin like this: three bytes of four are printable.
+// Random bytes hardly ever are.
+func promising(b []byte) bool {
+	odd := 0
+	for i := 0; i < len(b); {
+		size, printable := character(b[i:])
+		if !printable {
+			if odd += size; 4*odd > len(b) {
+				return isWide(b)
+			}
+		}
+		i += size
+	}
+	return true
+}
 
 // add adds what was decoded, if it is text.
 func (d *decoding) add(decoded []byte) bool {
-	text := string(decoded)
 	if isWide(decoded) {
-		text = fromWide(decoded)
+		decoded = fromWide(decoded)
 	}
-	if 8*printable(text) < 7*len(text) {
+	if 8*printable(decoded) < 7*len(decoded) {
 		return false
 	}
-	text = strings.ToValidUTF8(text, "\ufffd")
+	text := strings.ToValidUTF8(string(decoded), "\ufffd")
 	if len(text) > d.left {
 		text = text[:cutBefore(text, d.left)]
 		d.left = len(text)
@@ -240,19 +252,35 @@ func (d *decoding) add(decoded []byte) bool {
 	return true
 }
 
-// printable counts the bytes of s that are printable characters or white space.
-func printable(s string) int {
+// printable counts the bytes of b that are printable characters or white space.
+func printable(b []byte) int {
 	n := 0
-	for _, r := range s {
-		switch {
-		case ' ' <= r && r <= '~', r == '\n', r == '\t', r == '\r':
-			n++
-		case r > '~' && r != utf8.RuneError && unicode.IsPrint(r):
-			n += utf8.RuneLen(r)
+	for i := 0; i < len(b); {
+		size, printable := character(b[i:])
+		if printable {
+			n += size
 		}
+		i += size
 	}
 	return n
 }
+
+// character is the length of the first character, and whether it is printable or white space.
+func character(b []byte) (size int, printable bool) {
+	if b[0] < utf8.RuneSelf {
+		return 1, isText[b[0]]
+	}
+	r, size := utf8.DecodeRune(b)
+	return size, r != utf8.RuneError && unicode.IsPrint(r)
+}
+
+// isText has the ASCII that is printable or white space.
+var isText = func() (t [utf8.RuneSelf]bool) {
+	for c := range byte(len(t)) {
+		t[c] = ' ' <= c && c <= '~' || c == '\n' || c == '\t' || c == '\r'
+	}
+	return t
+}()
 
 // isWide reports UTF-16LE in which three characters of four are ASCII.
 func isWide(b []byte) bool {
@@ -265,10 +293,10 @@ func isWide(b []byte) bool {
 	return len(b) >= 8 && zeros*4 >= len(b)/2*3
 }
 
-func fromWide(b []byte) string {
+func fromWide(b []byte) []byte {
 	units := make([]uint16, 0, len(b)/2)
 	for i := 1; i < len(b); i += 2 {
 		units = append(units, uint16(b[i-1])|uint16(b[i])<<8)
 	}
-	return string(utf16.Decode(units))
+	return []byte(string(utf16.Decode(units)))
 }
