@@ -44,6 +44,7 @@ func inputs() []struct{ name, text string } {
 		{"dots", pages("../")},
 		{"colons", pages("http://")},
 		{"foreign hosts", pages("a://é.ü ")},
+		{"long foreign hosts", foreign(64 << 10)},
 		{"numbers", pages("1.2.3.4:")},
 		{"short runs", pages("QUJDREVGR0hJSktM ")},
 	}
@@ -60,6 +61,23 @@ func noise(letters string, n, word int) string {
 		}
 	}
 	return string(b)
+}
+
+// foreign is URLs of different hosts that are long and not ASCII.
+func foreign(n int) string {
+	random := rand.New(rand.NewPCG(1, 2))
+	var b strings.Builder
+	for b.Len() < n {
+		b.WriteString("http://")
+		for i := range 42 {
+			if i == 21 {
+				b.WriteByte('.')
+			}
+			b.WriteRune(rune(0x4e00 + random.IntN(0x5000)))
+		}
+		b.WriteByte('/')
+	}
+	return b.String()[:n]
 }
 
 func bench(b *testing.B, f func(string)) {

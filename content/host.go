@@ -11,6 +11,7 @@ import (
 
 const (
 	maxHosts   = 64
+	maxWritten = 128
 	maxHostLen = 253
 	maxURLs    = 64
 	maxURLLen  = 2048
@@ -78,11 +79,12 @@ func bytesOf(s string, controls bool) (set [256]bool) {
 }
 
 // Hosts returns the hosts of the URLs in s, also of those inside others, each once, in the
-// order they appear, 64 at the most. Names are in lower case and in ASCII (punycode);
-// addresses are in their usual form, however they were written: http://0xa9fea9fe/ gives
-// 169.254.169.254.
+// order they appear, 64 at the most, of the first 128 ways of writing one. Names are in
+// lower case and in ASCII (punycode); addresses are in their usual form, however they were
+// written: http://0xa9fea9fe/ gives 169.254.169.254.
 func Hosts(s string) []string {
 	var hosts []string
+	written := map[string]struct{}{} // text repeats them, and to make one canonical takes a while
 	for len(hosts) < maxHosts {
 		before, rest, ok := strings.Cut(s, "://")
 		if !ok {
@@ -92,7 +94,15 @@ func Hosts(s string) []string {
 		if before == "" || !isWord(before[len(before)-1]) {
 			continue
 		}
-		host := canonical(authority(rest))
+		as := authority(rest)
+		if _, again := written[as]; again {
+			continue
+		}
+		if len(written) == maxWritten {
+			break
+		}
+		written[as] = struct{}{}
+		host := canonical(as)
 		if host != "" && !slices.Contains(hosts, host) {
 			hosts = append(hosts, host)
 		}
@@ -170,7 +180,7 @@ func canonical(host string) string {
 	}
 	host = strings.TrimRight(stripPort(host), ".,;!]*")
 	host, _, _ = strings.Cut(host, "%")
-	if !ascii && len(host) <= 2*maxHostLen {
+	if !ascii && isShort(host) {
 		if name, err := idna.Punycode.ToASCII(host); err == nil {
 			host = name
 		}
@@ -182,6 +192,19 @@ func canonical(host string) string {
 		return a.String()
 	}
 	return host
+}
+
+// isShort reports names of which labels are short enough to be encoded, which takes time
+// quadratic in their length. Most longer ones are no names: in punycode a label has at
+// most 63 bytes, too.
+func isShort(host string) bool {
+	const longestLabel, longest = 63, 128
+	for label := range strings.SplitSeq(host, ".") {
+		if len(label) > longestLabel {
+			return false
+		}
+	}
+	return len(host) <= longest
 }
 
 func isASCII(s string) bool {
