@@ -113,34 +113,43 @@ func Hosts(s string) []string {
 // Domain returns the registrable domain of host, the public suffix and one label before
 // it: example.co.uk for www.example.co.uk. Suffixes are those of the Public Suffix List,
 // also its private part (alice.github.io is a domain), of the version that the module
-// golang.org/x/net/publicsuffix has. It is "" for addresses, for names of one label and
-// for suffixes themselves. Host may be written as Hosts accepts it, with a port.
+// golang.org/x/net/publicsuffix has. Addresses, names of one label and suffixes themselves
+// have none: the answer is the host. Host may be written as Hosts accepts it, with a port,
+// and the answer is as Hosts gives it.
 func Domain(host string) string {
-	domain, _ := split(host)
-	return domain
+	host = canonical(host)
+	if domain := registrable(host); domain != "" {
+		return domain
+	}
+	return host
 }
 
 // Subdomain returns what stands before the registrable domain of host: a.b for
 // a.b.example.com. It is "" where nothing does or there is no such domain. Data that
 // leaves by DNS is in it.
 func Subdomain(host string) string {
-	_, sub := split(host)
-	return sub
+	host = canonical(host)
+	domain := registrable(host)
+	if domain == "" {
+		return ""
+	}
+	return strings.TrimSuffix(host[:len(host)-len(domain)], ".")
 }
 
-func split(host string) (domain, sub string) {
-	host = canonical(host)
+// registrable returns the registrable domain of a host in its canonical form, "" where it
+// has none.
+func registrable(host string) string {
 	if _, ok := address(host); ok || !isName(host) {
-		return "", ""
+		return ""
 	}
 	domain, err := publicsuffix.EffectiveTLDPlusOne(host)
 	if err != nil {
-		return "", ""
+		return ""
 	}
 	if _, ok := address(domain); ok { // no address after all, as 256.1.1.1, but no name either
-		return "", ""
+		return ""
 	}
-	return domain, strings.TrimSuffix(host[:len(host)-len(domain)], ".")
+	return domain
 }
 
 func isName(host string) bool {
