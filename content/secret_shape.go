@@ -3,6 +3,7 @@ package content
 import (
 	"fmt"
 	"regexp/syntax"
+	"slices"
 )
 
 // shape is a regular expression that one pass without going back can match, many times
@@ -73,12 +74,12 @@ func (x *shape) add(e *syntax.Regexp) {
 	}
 }
 
-// setOf has the bytes of ranges of characters. Bytes beyond ASCII are in it where all
-// characters beyond are.
+// setOf has the bytes of ranges of characters, each a first and a last one. Bytes beyond
+// ASCII are in it where all characters beyond are.
 func setOf(ranges ...rune) *[256]bool {
 	var set [256]bool
-	for i := 0; i < len(ranges); i += 2 {
-		for r := ranges[i]; r <= ranges[i+1] && r < rune(len(set)); r++ {
+	for pair := range slices.Chunk(ranges, 2) {
+		for r := pair[0]; r <= pair[1] && r < rune(len(set)); r++ {
 			set[r] = true
 		}
 	}
@@ -118,8 +119,7 @@ func (x *shape) match(s string, i int) (m shapeMatch, ok bool) {
 
 // matchBack matches what ends at offset i of s, and returns where it begins.
 func (x *shape) matchBack(s string, i int) (begin int, ok bool) {
-	for k := len(x.pieces) - 1; k >= 0; k-- {
-		p := x.pieces[k]
+	for _, p := range slices.Backward(x.pieces) {
 		if p.set == nil {
 			if !isBoundary(s, i) {
 				return i, false
