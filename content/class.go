@@ -34,10 +34,19 @@ const tableEnd = 0x30000
 // microseconds, to make all some milliseconds, and a page is the same whoever makes it.
 var pages [tableEnd >> 8]atomic.Pointer[page]
 
-func pageOf(r rune) *page {
-	if p := pages[r>>8].Load(); p != nil {
-		return p
+// classOf is classify, by table.
+func classOf(r rune) class {
+	if r < tableEnd {
+		if p := pages[r>>8].Load(); p != nil {
+			return p.classes[r&0xff]
+		}
+		return newPage(r).classes[r&0xff]
 	}
+	return classify(r)
+}
+
+// newPage makes the page of r.
+func newPage(r rune) *page {
 	p := &page{forms: map[rune]string{}}
 	for i := range p.classes {
 		r := r&^0xff | rune(i)
@@ -47,14 +56,6 @@ func pageOf(r rune) *page {
 	}
 	pages[r>>8].Store(p)
 	return p
-}
-
-// classOf is classify, by table.
-func classOf(r rune) class {
-	if r < tableEnd {
-		return pageOf(r).classes[r&0xff]
-	}
-	return classify(r)
 }
 
 // classify looks r up in the tables of Unicode.

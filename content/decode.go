@@ -4,9 +4,6 @@ import (
 	"encoding/base64"
 	"encoding/hex"
 	"strings"
-	"unicode"
-	"unicode/utf16"
-	"unicode/utf8"
 )
 
 const (
@@ -129,6 +126,9 @@ func (d *decoding) word(word string) {
 
 // pieces adds what the pieces of word between the two separators decode to.
 func (d *decoding) pieces(word string, one, other byte) {
+	if !hasEither(word, one, other) {
+		return
+	}
 	start := 0
 	for i := 0; i <= len(word); i++ {
 		if i < len(word) && word[i] != one && word[i] != other {
@@ -139,6 +139,10 @@ func (d *decoding) pieces(word string, one, other byte) {
 		}
 		start = i + 1
 	}
+}
+
+func hasEither(s string, one, other byte) bool {
+	return strings.IndexByte(s, one) >= 0 || strings.IndexByte(s, other) >= 0
 }
 
 func runLen(s string) int {
@@ -202,7 +206,7 @@ func (d *decoding) hex(run string) bool {
 
 func (d *decoding) base64(run string) bool {
 	encoding := base64.RawStdEncoding
-	if strings.ContainsAny(run, "-_") {
+	if hasEither(run, '-', '_') {
 		encoding = base64.RawURLEncoding
 	}
 	run = run[:min(len(run), 4*maxDecoded)]
@@ -218,22 +222,6 @@ func (d *decoding) base64(run string) bool {
 	return err == nil && d.add(decoded)
 }
 
-// promising reports whether a text may begin like this: three bytes of four are printable.
-// Random bytes hardly ever are.
-func promising(b []byte) bool {
-	odd := 0
-	for i := 0; i < len(b); {
-		size, printable := character(b[i:])
-		if !printable {
-			if odd += size; 4*odd > len(b) {
-				return isWide(b)
-			}
-		}
-		i += size
-	}
-	return true
-}
-
 // add adds what was decoded, if it is text.
 func (d *decoding) add(decoded []byte) bool {
 	if isWide(decoded) {
@@ -242,7 +230,7 @@ func (d *decoding) add(decoded []byte) bool {
 	if 8*printable(decoded) < 7*len(decoded) {
 		return false
 	}
-	text := strings.ToValidUTF8(string(decoded), "\ufffd")
+	text := validText(string(decoded))
 	if len(text) > d.left {
 		text = text[:cutBefore(text, d.left)]
 		d.left = len(text)
@@ -250,53 +238,4 @@ func (d *decoding) add(decoded []byte) bool {
 	d.left -= len(text)
 	d.parts = append(d.parts, text)
 	return true
-}
-
-// printable counts the bytes of b that are printable characters or white space.
-func printable(b []byte) int {
-	n := 0
-	for i := 0; i < len(b); {
-		size, printable := character(b[i:])
-		if printable {
-			n += size
-		}
-		i += size
-	}
-	return n
-}
-
-// character is the length of the first character, and whether it is printable or white space.
-func character(b []byte) (size int, printable bool) {
-	if b[0] < utf8.RuneSelf {
-		return 1, isText[b[0]]
-	}
-	r, size := utf8.DecodeRune(b)
-	return size, r != utf8.RuneError && unicode.IsPrint(r)
-}
-
-// isText has the ASCII that is printable or white space.
-var isText = func() (t [utf8.RuneSelf]bool) {
-	for c := range byte(len(t)) {
-		t[c] = ' ' <= c && c <= '~' || c == '\n' || c == '\t' || c == '\r'
-	}
-	return t
-}()
-
-// isWide reports UTF-16LE in which three characters of four are ASCII.
-func isWide(b []byte) bool {
-	zeros := 0
-	for i := 1; i < len(b); i += 2 {
-		if b[i] == 0 && b[i-1] != 0 {
-			zeros++
-		}
-	}
-	return len(b) >= 8 && zeros*4 >= len(b)/2*3
-}
-
-func fromWide(b []byte) []byte {
-	units := make([]uint16, 0, len(b)/2)
-	for i := 1; i < len(b); i += 2 {
-		units = append(units, uint16(b[i-1])|uint16(b[i])<<8)
-	}
-	return []byte(string(utf16.Decode(units)))
 }

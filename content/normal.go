@@ -69,11 +69,16 @@ func fold(s string, n int) *folding {
 		f.last = asciiClass[s[n-1]]
 	}
 	for n < len(s) {
-		if asciiClass[s[n]] != special {
+		switch class := asciiClass[s[n]]; {
+		case class == special:
+			n += f.next(s, n)
+		case class == visible && (n+1 == len(s) || asciiClass[s[n+1]] == special): // between two others
+			f.out = append(f.out, asciiLower[s[n]])
+			f.last, f.marks = visible, 0
+			n++
+		default:
 			n += f.ascii(s[n:])
-			continue
 		}
-		n += f.next(s, n)
 	}
 	return f
 }
@@ -102,7 +107,7 @@ func (f *folding) next(s string, i int) int {
 	case combines:
 		f.mark(s[i : i+size])
 	case changes:
-		if form := pageOf(r).forms[r]; len(form) <= size || f.fits(len(form), i+size) {
+		if form := pages[r>>8].Load().forms[r]; len(form) <= size || f.fits(len(form), i+size) {
 			f.write(form)
 		} else {
 			f.write("\ufffd")

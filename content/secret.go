@@ -17,7 +17,7 @@ const (
 	// hide another.
 	maxOfKind = 32
 	// maxNested secrets inside another are judged: each is read to its end.
-	maxNested = 4
+	maxNested = 2
 )
 
 // Secrets returns the secrets in s by where they start, none overlapping another, 32 of

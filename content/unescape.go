@@ -22,10 +22,7 @@ func Unescape(s string) string {
 		}
 		s = decoded
 	}
-	if utf8.ValidString(s) { // much faster than ToValidUTF8 alone
-		return s
-	}
-	return strings.ToValidUTF8(s, "\ufffd")
+	return validText(s)
 }
 
 // unescapeOnce returns s itself where there is nothing to decode.
