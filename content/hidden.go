@@ -106,6 +106,12 @@ func (h *hiddenScan) scan() {
 			prev, last = rune(s[i-1]), rune(s[i-1])
 			continue
 		}
+		if s[i] == ' ' {
+			wide++
+			prev, last = ' ', ' '
+			i++
+			continue
+		}
 		r, size := decode(s[i:])
 		next := i + size
 		class := classOf(r)
