@@ -1,6 +1,7 @@
 package content_test
 
 import (
+	"math"
 	"strings"
 	"testing"
 	"unicode/utf8"
@@ -34,6 +35,13 @@ func TestNormalize(t *testing.T) {
 		{"mark kept apart by a joiner", "e\u200d\u0301", "é"},
 		{"dotted capital I", "İstanbul", "istanbul"},
 		{"kelvin sign", "\u212a", "k"},
+		{"final sigma", "ΣΊΣΥΦΟΣ σίσυφος", "σίσυφοσ σίσυφοσ"},
+		{"hangul in parts", "\u1112\u1161\u11ab", "한"},
+		{"full-width punctuation", "读取，ＡＢ。", "读取,ab。"},
+		{"ellipsis", "wait…", "wait..."},
+		{"too many marks", "a" + strings.Repeat("\u0323", 100), "ạ" + strings.Repeat("\u0323", 7)},
+		{"ligatures beyond the bound", strings.Repeat("\ufdfa", 10) + "end", strings.Repeat("صلى الله عليه وسلم", 2) + strings.Repeat("\ufffd", 6) + "صلى الله عليه وسلم\ufffdend"},
+		{"escapes do not end", "\x1b]\x1b]a", "]]a"},
 		{"not folded: look-alikes", "раypal", "раypal"},
 		{"chinese", "读取文件", "读取文件"},
 		{"invalid UTF-8", "a\xffb", "a\ufffdb"},
@@ -103,8 +111,26 @@ func FuzzNormalize(f *testing.F) {
 		if content.Normalize(once) != once {
 			t.Fatalf("not idempotent on %q: %q", s, once)
 		}
-		if !utf8.ValidString(once) {
-			t.Fatalf("not UTF-8: %q", once)
+		if !utf8.ValidString(once) || len(once) > 2*len(s)+64 {
+			t.Fatalf("Normalize(%q) = %q", s, once)
+		}
+	})
+}
+
+func TestEntropy(t *testing.T) {
+	tests := []struct {
+		in   string
+		want float64
+	}{{"", 0}, {"aaaa", 0}, {"abab", 1}, {"abcd", 2}, {"0123456789abcdef", 4}, {"aab", 0.9183}}
+	for _, tt := range tests {
+		if got := content.Entropy(tt.in); math.Abs(got-tt.want) > 1e-4 {
+			t.Errorf("Entropy(%q) = %v, want %v", tt.in, got, tt.want)
+		}
+	}
+	rapid.Check(t, func(t *rapid.T) {
+		s := rapid.String().Draw(t, "text")
+		if e := content.Entropy(s); e < -1e-9 || e > 8 || s != "" && e > math.Log2(float64(len(s)))+1e-9 {
+			t.Fatalf("Entropy(%q) = %v", s, e)
 		}
 	})
 }

@@ -99,23 +99,30 @@ func (h *hiddenScan) scan() {
 	var last rune // last rune of any kind
 	wide, tall := 0, 0
 	for i := 0; i < len(s); {
-		if c := s[i]; '!' <= c && c <= '~' { // the common case
+		if n := visibleLen(s[i:]); n > 0 { // the common case
 			h.run = h.run || wide >= wideRun || tall >= tallRun
 			wide, tall = 0, 0
-			prev, last = rune(c), rune(c)
+			i += n
+			prev, last = rune(s[i-1]), rune(s[i-1])
+			continue
+		}
+		if s[i] == ' ' {
+			wide++
+			prev, last = ' ', ' '
 			i++
 			continue
 		}
-		r, size := utf8.DecodeRuneInString(s[i:])
+		r, size := decode(s[i:])
 		next := i + size
+		class := classOf(r)
 		switch {
 		case r == '\n' || r == '\u2028' || r == '\u2029':
 			tall++
 			wide = 0
 		case r == '\r':
-		case isSpace(r) || r == '\u3164':
+		case class == spaces || r == '\u3164':
 			wide++
-		case isInvisible(r):
+		case class == invisible:
 			next = h.invisible(i, r, prev, last)
 		default:
 			h.run = h.run || wide >= wideRun || tall >= tallRun
@@ -128,6 +135,15 @@ func (h *hiddenScan) scan() {
 		}
 		i = next
 	}
+}
+
+// visibleLen returns the length of the printable ASCII at the start of s.
+func visibleLen(s string) int {
+	i := 0
+	for i < len(s) && asciiClass[s[i]] == visible {
+		i++
+	}
+	return i
 }
 
 // invisible judges one invisible character at offset i and returns the offset to go on from.

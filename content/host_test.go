@@ -5,6 +5,7 @@ import (
 	"net/netip"
 	"strings"
 	"testing"
+	"unicode/utf8"
 
 	"pgregory.net/rapid"
 
@@ -33,6 +34,8 @@ func TestHosts(t *testing.T) {
 		{"no host", "file:///etc/passwd", ""},
 		{"markdown image", "![x](https://evil.test/p.png?d=1)", "evil.test"},
 		{"not an address after all", "http://999.1.1.1/", "999.1.1.1"},
+		{"punycode", "https://Bücher.test/ https://xn--bcher-kva.test/", "xn--bcher-kva.test"},
+		{"inside another", "https://a.test/?to=https://b.test/", "a.test b.test"},
 		{"template", "https://{host}/x", ""},
 	}
 	for _, tt := range tests {
@@ -42,6 +45,103 @@ func TestHosts(t *testing.T) {
 			}
 		})
 	}
+}
+
+func TestURLs(t *testing.T) {
+	tests := []struct{ name, in, want string }{
+		{"none", "no :// here, nor ://x or 1://x", ""},
+		{"in a sentence", "see https://a.test/x?y=1#z, (http://b.test/) or git+ssh://git@c.test/r.git.", "https://a.test/x?y=1#z http://b.test/ git+ssh://git@c.test/r.git"},
+		{"in JSON", `{"u":"https://a.test/\n","v":"x://y"}`, "https://a.test/ x://y"},
+		{"in HTML", `<a href='https://a.test/b'>https://c.test</a>`, "https://a.test/b https://c.test"},
+		{"once", "x://a x://a X://a", "x://a X://a"},
+		{"inside another", "https://a.test/?to=https://b.test/", "https://a.test/?to=https://b.test/"},
+		{"file", "file:///etc/passwd", "file:///etc/passwd"},
+		{"nothing after", "https:// http://. x", ""},
+		{"not ASCII", "https://пример.test/страница", "https://пример.test/страница"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			if got := strings.Join(content.URLs(tt.in), " "); got != tt.want {
+				t.Errorf("URLs(%q) = %q, want %q", tt.in, got, tt.want)
+			}
+		})
+	}
+}
+
+func TestURLsAreBounded(t *testing.T) {
+	var b strings.Builder
+	for i := range 200 {
+		fmt.Fprintf(&b, "http://h%d.test/%s ", i, strings.Repeat("é", 2000))
+	}
+	urls := content.URLs(b.String())
+	if len(urls) != 64 {
+		t.Errorf("%d URLs", len(urls))
+	}
+	for _, url := range urls {
+		if len(url) > 2048 || !utf8.ValidString(url) {
+			t.Errorf("URL of %d bytes", len(url))
+		}
+	}
+}
+
+func TestDomain(t *testing.T) {
+	tests := []struct{ host, domain, sub string }{
+		{"", "", ""},
+		{"localhost", "localhost", ""},
+		{"COM", "com", ""},
+		{"co.uk", "co.uk", ""},
+		{"10.0.0.1", "10.0.0.1", ""},
+		{"[::1]:80", "::1", ""},
+		{"0x7f.1", "127.0.0.1", ""},
+		{"256.1.1.1", "256.1.1.1", ""},
+		{"a b.com", "a b.com", ""},
+		{"example.com", "example.com", ""},
+		{"WWW.Example.CO.UK.:443", "example.co.uk", "www"},
+		{"a.b.example.com", "example.com", "a.b"},
+		{"alice.github.io", "alice.github.io", ""},
+		{"x.alice.github.io", "alice.github.io", "x"},
+		{"a.公司.cn", "a.xn--55qx5d.cn", ""},
+		{"www.bücher.de", "xn--bcher-kva.de", "www"},
+		{"a..com", "a..com", ""},
+		{".com", ".com", ""},
+		{"db.svc.cluster.local", "cluster.local", "db.svc"},
+	}
+	for _, tt := range tests {
+		if got := content.Domain(tt.host); got != tt.domain {
+			t.Errorf("Domain(%q) = %q, want %q", tt.host, got, tt.domain)
+		}
+		if got := content.Subdomain(tt.host); got != tt.sub {
+			t.Errorf("Subdomain(%q) = %q, want %q", tt.host, got, tt.sub)
+		}
+	}
+}
+
+func FuzzDomain(f *testing.F) {
+	for _, s := range []string{"a.example.co.uk", "a..b", ".", "xn--", "бб.рф", "[::1", "%2e"} {
+		f.Add(s)
+	}
+	f.Fuzz(func(t *testing.T, s string) {
+		domain, sub := content.Domain(s), content.Subdomain(s)
+		if domain == "" && sub != "" || len(domain)+len(sub) > 253 {
+			t.Fatalf("%q: %q, %q", s, domain, sub)
+		}
+		if again := content.Domain(domain); sub != "" && again != domain {
+			t.Fatalf("Domain(%q) = %q, again %q", s, domain, again)
+		}
+	})
+}
+
+func FuzzURLs(f *testing.F) {
+	for _, s := range []string{"http://a.test", "a://", "://a", "a://b://c", "x1+.-://é"} {
+		f.Add(s)
+	}
+	f.Fuzz(func(t *testing.T, s string) {
+		for _, url := range content.URLs(s) {
+			if !strings.Contains(s, url) || !strings.Contains(url, "://") || len(url) > 2048 {
+				t.Fatalf("URLs(%q) has %q", s, url)
+			}
+		}
+	})
 }
 
 func TestHostsAreBounded(t *testing.T) {

@@ -2,9 +2,7 @@ package content
 
 import (
 	"cmp"
-	"regexp"
 	"slices"
-	"strings"
 )
 
 // Secret is one secret found in a text: text[Start:End].
@@ -14,23 +12,24 @@ type Secret struct {
 	End   int
 }
 
-// maxSecrets bounds what Secrets returns, and what each detector finds.
-const maxSecrets = 256
+const (
+	// maxOfKind bounds how many secrets one detector finds, so that many of one kind do not
+	// hide another.
+	maxOfKind = 32
+	// maxNested secrets inside another are judged: each is read to its end.
+	maxNested = 2
+)
 
-// Secrets returns the secrets in s by where they start, none overlapping another, 256 at
-// the most. What documents and examples write in a secret's place (EXAMPLE, xxxx,
-// <token>, ${TOKEN}, ***) is none.
+// Secrets returns the secrets in s by where they start, none overlapping another, 32 of
+// one form at the most. What documents and examples write in a secret's place (EXAMPLE,
+// xxxx, <token>, ${TOKEN}, ***) is none.
 //
-// Expressions never run over the whole text: each is tried, in a window of fixed size, where
-// a literal that it cannot match without occurs.
+// The text is read once for the literals that secrets cannot be without; what stands
+// around one is read where it occurs.
 func Secrets(s string) []Secret {
-	found := privateKeys(nil, s)
-	for i := range detectors {
-		found = detectors[i].find(found, s)
-	}
-	found = webTokens(found, s)
-	found = assignments(found, s)
-	return disjoint(found)
+	scan := secretScan{text: s}
+	scan.run()
+	return disjoint(scan.found)
 }
 
 // disjoint sorts and drops what overlaps an earlier secret. A kind that is told by its
@@ -49,7 +48,7 @@ func disjoint(found []Secret) []Secret {
 		}
 		kept = append(kept, f)
 	}
-	return kept[:min(len(kept), maxSecrets)]
+	return kept
 }
 
 func isAssignedKind(kind string) bool {
@@ -59,44 +58,33 @@ func isAssignedKind(kind string) bool {
 // detector finds secrets that have a form of their own.
 type detector struct {
 	kind string
-	// literals: where none occurs there is no such secret.
+	// literals: one of them is in each such secret. Where nothing is before it, it must not
+	// follow a letter or digit.
 	literals []string
-	// back and window say what part of the text, around where a literal starts, the
-	// expression is tried on. With back 0 the literal is a prefix: it must not follow a
-	// letter or digit, and the expression must begin with ^.
-	back, window int
-	// re finds the secret; its group, where it has one, is the secret proper.
-	re    *regexp.Regexp
-	check func(value string) bool
+	// before and after are what stands around the literal. The group in after, where it has
+	// one, is the secret proper.
+	before, after shape
+	check         func(value string) bool
 }
 
-func (d *detector) find(found []Secret, s string) []Secret {
-	most := len(found) + maxSecrets
-	for _, literal := range d.literals {
-		for from := 0; len(found) < most; {
-			i := strings.Index(s[from:], literal)
-			if i < 0 {
-				break
-			}
-			i += from
-			from = i + len(literal)
-			if d.back == 0 && i > 0 && isWord(literal[0]) && isWord(s[i-1]) {
-				continue
-			}
-			start := max(0, i-d.back)
-			m := d.re.FindStringSubmatchIndex(s[start:min(len(s), i+d.window)])
-			if m == nil {
-				continue
-			}
-			group := m[len(m)-2:]
-			f := Secret{Kind: d.kind, Start: start + group[0], End: start + group[1]}
-			if d.check(s[f.Start:f.End]) {
-				found = append(found, f)
-				from = max(from, f.End)
-			}
-		}
+// find returns the secret around the literal text[start:end], and how far it was read.
+func (d *detector) find(text string, start, end int) (found Secret, read int, ok bool) {
+	if len(d.before.pieces) == 0 && start > 0 && isWord(text[start]) && isWord(text[start-1]) {
+		return found, end, false
 	}
-	return found
+	begin, ok := d.before.matchBack(text, start)
+	if !ok {
+		return found, end, false
+	}
+	m, ok := d.after.match(text, end)
+	if !ok {
+		return found, end, false
+	}
+	found = Secret{Kind: d.kind, Start: begin, End: m.end}
+	if m.groupEnd > 0 {
+		found.Start, found.End = m.group, m.groupEnd
+	}
+	return found, m.end, d.check(text[found.Start:found.End])
 }
 
 func isWord(c byte) bool {
@@ -104,61 +92,55 @@ func isWord(c byte) bool {
 }
 
 // prefixed is a detector of tokens that begin with one of the literals.
-func prefixed(kind, expression string, literals ...string) detector {
-	return detector{kind: kind, literals: literals, window: 512, re: regexp.MustCompile("^" + expression), check: isKey}
+func prefixed(kind, after string, literals ...string) detector {
+	return detector{kind: kind, literals: literals, after: shapeOf(after), check: isKey}
 }
 
 // detectors is a table, never written to.
 var detectors = []detector{
-	prefixed("aws_access_key", `[A-Z]{4}[A-Z2-7]{16}\b`, "AKIA", "ASIA", "ABIA", "ACCA"),
+	prefixed("aws_access_key", `[A-Z2-7]{16}\b`, "AKIA", "ASIA", "ABIA", "ACCA"),
+	prefixed("azure_storage_key", `([A-Za-z0-9+/]{86}==)`, "AccountKey="),
+	prefixed("azure_sas", `([A-Za-z0-9%+/]{40,100}=?)`, "&sig=", "?sig="),
 	{
-		kind: "azure_storage_key", literals: []string{"AccountKey="}, window: 128,
-		re: regexp.MustCompile(`^AccountKey=([A-Za-z0-9+/]{86}==)`), check: isKey,
+		kind: "azure_client_secret", literals: []string{"0Q~", "1Q~", "2Q~", "3Q~", "4Q~", "5Q~", "6Q~", "7Q~", "8Q~", "9Q~"},
+		before: shapeOf(`[a-zA-Z0-9_~.]{3}`), after: shapeOf(`[a-zA-Z0-9_~.-]{31,34}`), check: isKey,
+	},
+	prefixed("google_api_key", `[0-9A-Za-z_-]{35}`, "AIza"),
+	prefixed("google_oauth", `[0-9A-Za-z_-]{20,}`, "ya29."),
+	prefixed("google_oauth", `[0-9A-Za-z_-]{28}`, "GOCSPX-"),
+	prefixed("digitalocean_token", `[a-f0-9]{64}\b`, "dop_v1_", "doo_v1_", "dor_v1_"),
+	prefixed("github_token", `[A-Za-z0-9]{36,251}\b`, "ghp_", "gho_", "ghu_", "ghs_", "ghr_"),
+	prefixed("github_token", `[A-Za-z0-9]{22}_[A-Za-z0-9]{40,}`, "github_pat_"),
+	prefixed("gitlab_token", `[0-9A-Za-z_-]{20,}`, "glpat-", "gldt-", "glrt-", "glcbt-", "glptt-", "glft-", "glsoat-", "glagent-", "gloas-"),
+	prefixed("slack_token", `[abeoprs]-[0-9A-Za-z-]{24,}`, "xox"),
+	prefixed("slack_token", `\d-[A-Z0-9]{8,20}-\d{8,20}-[a-z0-9]{32,}`, "xapp-"),
+	prefixed("slack_webhook", `(T[A-Z0-9]{7,12}/[A-Z0-9]{7,12}/[A-Za-z0-9]{20,40})`, "hooks.slack.com/services/", "hooks.slack.com/workflows/"),
+	prefixed("stripe_key", `[0-9A-Za-z]{16,}`, "sk_live_", "rk_live_"),
+	prefixed("stripe_webhook_secret", `[0-9A-Za-z+/=]{32,}`, "whsec_"),
+	prefixed("anthropic_key", `[a-z]{2,8}\d{2}-[A-Za-z0-9_-]{32,}`, "sk-ant-"),
+	prefixed("openai_key", `[A-Za-z0-9_-]{32,}`, "sk-proj-", "sk-svcacct-", "sk-admin-", "sk-None-"),
+	prefixed("openai_key", `[A-Za-z0-9]{20}T3BlbkFJ[A-Za-z0-9]{20}\b`, "sk-"),
+	prefixed("openai_key", `[A-Za-z0-9]{48}\b`, "sk-"),
+	prefixed("huggingface_token", `[A-Za-z0-9]{34}\b`, "hf_"),
+	prefixed("npm_token", `[A-Za-z0-9]{36}\b`, "npm_"),
+	prefixed("pypi_token", `[A-Za-z0-9_-]{50,}`, "pypi-AgE"),
+	prefixed("docker_token", `[A-Za-z0-9_-]{27,}`, "dckr_pat_", "dckr_oat_"),
+	prefixed("vault_token", `[A-Za-z0-9_-]{24,}`, "hvs.", "hvb."),
+	prefixed("sendgrid_key", `[A-Za-z0-9_-]{22}\.[A-Za-z0-9_-]{43}`, "SG."),
+	prefixed("shopify_token", `[a-fA-F0-9]{32}\b`, "shpat_", "shpca_", "shppa_", "shpss_"),
+	prefixed("linear_key", `[A-Za-z0-9]{40}\b`, "lin_api_"),
+	prefixed("notion_token", `[A-Za-z0-9]{43,}`, "ntn_"),
+	prefixed("age_key", `[0-9A-Z]{58}\b`, "AGE-SECRET-KEY-1"),
+	{
+		kind: "telegram_token", literals: []string{":AA"},
+		before: shapeOf(`\b\d{8,10}`), after: shapeOf(`[A-Za-z0-9_-]{33}`), check: isKey,
 	},
 	{
-		kind: "azure_sas", literals: []string{"&sig=", "?sig="}, window: 160,
-		re: regexp.MustCompile(`^.sig=([A-Za-z0-9%+/]{40,100}(?:=|%3[dD])?)`), check: isKey,
+		kind: "url_password", literals: []string{"://"},
+		after: shapeOf("[^\\s/:@\"'<>`]{0,80}:([^\\s/:@\"'<>`]{4,120})@[A-Za-z0-9\\[]"), check: isPassword,
 	},
 	{
-		kind: "azure_client_secret", literals: []string{"Q~"}, back: 4, window: 40,
-		re: regexp.MustCompile(`[a-zA-Z0-9_~.]{3}\dQ~[a-zA-Z0-9_~.-]{31,34}`), check: isKey,
-	},
-	prefixed("google_api_key", `AIza[0-9A-Za-z_-]{35}`, "AIza"),
-	prefixed("google_oauth", `(?:ya29\.[0-9A-Za-z_-]{20,}|GOCSPX-[0-9A-Za-z_-]{28})`, "ya29.", "GOCSPX-"),
-	prefixed("digitalocean_token", `do[opr]_v1_[a-f0-9]{64}\b`, "dop_v1_", "doo_v1_", "dor_v1_"),
-	prefixed("github_token", `gh[pousr]_[A-Za-z0-9]{36,251}\b`, "ghp_", "gho_", "ghu_", "ghs_", "ghr_"),
-	prefixed("github_token", `github_pat_[A-Za-z0-9]{22}_[A-Za-z0-9]{40,}`, "github_pat_"),
-	prefixed("gitlab_token", `gl[a-z]+-[0-9A-Za-z_-]{20,}`, "glpat-", "gldt-", "glrt-", "glcbt-", "glptt-", "glft-", "glsoat-", "glagent-", "gloas-"),
-	prefixed("slack_token", `xox[abeoprs]-[0-9A-Za-z-]{24,}`, "xox"),
-	prefixed("slack_token", `xapp-\d-[A-Z0-9]{8,20}-\d{8,20}-[a-z0-9]{32,}`, "xapp-"),
-	{
-		kind: "slack_webhook", literals: []string{"hooks.slack.com/"}, window: 160,
-		re: regexp.MustCompile(`^hooks\.slack\.com/(?:services|workflows)/(T[A-Z0-9]{7,12}/[A-Z0-9]{7,12}/[A-Za-z0-9]{20,40})`), check: isKey,
-	},
-	prefixed("stripe_key", `[sr]k_live_[0-9A-Za-z]{16,}`, "sk_live_", "rk_live_"),
-	prefixed("stripe_webhook_secret", `whsec_[0-9A-Za-z+/=]{32,}`, "whsec_"),
-	prefixed("anthropic_key", `sk-ant-[a-z]{2,8}\d{2}-[A-Za-z0-9_-]{32,}`, "sk-ant-"),
-	prefixed("openai_key", `sk-(?:(?:proj|svcacct|admin|None)-[A-Za-z0-9_-]{32,}|[A-Za-z0-9]{20}T3BlbkFJ[A-Za-z0-9]{20}\b|[A-Za-z0-9]{48}\b)`, "sk-"),
-	prefixed("huggingface_token", `hf_[A-Za-z0-9]{34}\b`, "hf_"),
-	prefixed("npm_token", `npm_[A-Za-z0-9]{36}\b`, "npm_"),
-	prefixed("pypi_token", `pypi-AgE[A-Za-z0-9_-]{50,}`, "pypi-AgE"),
-	prefixed("docker_token", `dckr_[a-z]{3}_[A-Za-z0-9_-]{27,}`, "dckr_pat_", "dckr_oat_"),
-	prefixed("vault_token", `hv[sb]\.[A-Za-z0-9_-]{24,}`, "hvs.", "hvb."),
-	prefixed("sendgrid_key", `SG\.[A-Za-z0-9_-]{22}\.[A-Za-z0-9_-]{43}`, "SG."),
-	prefixed("shopify_token", `shp[a-z]{2}_[a-fA-F0-9]{32}\b`, "shpat_", "shpca_", "shppa_", "shpss_"),
-	prefixed("linear_key", `lin_api_[A-Za-z0-9]{40}\b`, "lin_api_"),
-	prefixed("notion_token", `ntn_[A-Za-z0-9]{43,}`, "ntn_"),
-	prefixed("age_key", `AGE-SECRET-KEY-1[0-9A-Z]{58}\b`, "AGE-SECRET-KEY-1"),
-	{
-		kind: "telegram_token", literals: []string{":AA"}, back: 11, window: 40,
-		re: regexp.MustCompile(`\b\d{8,10}:AA[A-Za-z0-9_-]{33}`), check: isKey,
-	},
-	{
-		kind: "url_password", literals: []string{"://"}, window: 256,
-		re: regexp.MustCompile("^://[^\\s/:@\"'<>`]{0,80}:([^\\s/:@\"'<>`]{4,120})@[A-Za-z0-9\\[]"), check: isPassword,
-	},
-	{
-		kind: kindAuthorization, literals: []string{"Bearer ", "bearer "}, window: 512,
-		re: regexp.MustCompile(`^[Bb]earer ([A-Za-z0-9._~+/=-]{20,})`), check: isRandom,
+		kind: kindAuthorization, literals: []string{"Bearer ", "bearer "},
+		after: shapeOf(`([A-Za-z0-9._~+/=-]{20,})`), check: isRandom,
 	},
 }

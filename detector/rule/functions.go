@@ -19,7 +19,7 @@ type Function struct {
 	Result *cel.Type
 	Doc    string
 
-	// One of the two is the function.
+	// One of the two is the function. ofText is not to be called with a long text: see of.
 	ofText func(string) ref.Val
 	call   func(args ...ref.Val) ref.Val
 }
@@ -27,19 +27,21 @@ type Function struct {
 // Functions lists what expressions can call.
 func Functions() []Function {
 	return []Function{
-		textOf("normalize", "NFKC, lower case, hidden characters removed, white space folded.", content.Normalize),
-		textOf("unescape", "Percent, backslash and HTML escapes undone.", content.Unescape),
-		textOf("reveal", "The text unescaped, then what is base64, hex or URL-encoded in it, decoded one level deep, one a line.", content.Reveal),
-		listOfText("decoded", "What is base64, hex or URL-encoded in the text, decoded one level deep.", content.Decoded),
-		listOfText("hidden", "The kinds of hidden characters in the text.", content.Hidden),
-		listOfText("secrets", "The kinds of secrets in the text.", secretKinds),
-		listOfText("hosts", "The hosts of the URLs in the text, lower case.", content.Hosts),
+		textOf("normalize", "NFKC, lower case, invisible characters (zero-width, tags, controls, terminal escapes) removed, white space folded.", content.Normalize),
+		textOf("unescape", `Percent, \u, \x and HTML escapes undone, up to two levels deep.`, content.Unescape),
+		textOf("reveal", "The text unescaped, then what is decoded in it (see decoded), one a line.", content.Reveal),
+		listOfText("decoded", `What base64, hexadecimal and runs of \x in the text say, one level deep: 64 parts at the most.`, content.Decoded),
+		listOfText("hidden", "The kinds of what a person does not see: zero_width, bidi_control, tag_characters, variation_selectors, ansi_escape, html_comment, whitespace_run, control.", content.Hidden),
+		listOfText("secrets", "The kinds of secrets in the text: private_key, jwt, github_token and such; assignment and authorization where only a name tells.", secretKinds),
+		listOfText("urls", "The URLs in the text, as they are written: 64 at the most.", content.URLs),
+		listOfText("hosts", "The hosts of the URLs in the text, lower case, in punycode, numeric addresses in their usual form: 64 at the most.", content.Hosts),
 		textOf("domain", "The registrable domain of a host (public suffix list), or the host where it has none.", content.Domain),
-		listOfText("addresses", "The IP addresses in the text.", content.Addresses),
-		textOf("address", "The IP address that a host is, however it is written (decimal, octal, hexadecimal, short), else the empty string.", content.Address),
+		textOf("subdomain", "What stands before the registrable domain of a host.", content.Subdomain),
+		listOfText("addresses", "The IP addresses in the text: 64 at the most.", content.Addresses),
+		textOf("address", "The IP address that a host is, however it is written (decimal, octal, hexadecimal, short, in IPv6), else the empty string.", content.Address),
 		boolOfText("internal", "The host is loopback, private, link-local or a cloud's metadata service.", content.Internal),
-		listOfText("paths", "The file paths in the text, cleaned.", content.Paths),
-		boolOfText("traverses", "A path in the text climbs out of its folder.", content.Traverses),
+		listOfText("paths", "The file paths in the text, cleaned: 64 at the most.", content.Paths),
+		boolOfText("traverses", "A path in the text has a `..` part.", content.Traverses),
 		{
 			Name: "entropy", Params: []*cel.Type{cel.StringType}, Result: cel.DoubleType, Doc: "Shannon entropy, bits a byte: 0 to 8.",
 			ofText: func(s string) ref.Val { return types.Double(content.Entropy(s)) },
@@ -81,12 +83,26 @@ func secretKinds(s string) []string {
 	return slices.Compact(kinds)
 }
 
+// of is the function of a text; of a long one, of its head and tail, as everywhere.
+func (f *Function) of(text string) ref.Val {
+	if head, tail := middle(text); head < tail {
+		text = text[:head] + "\n" + text[tail:]
+	}
+	return f.ofText(text)
+}
+
+// longestHost is what listed looks for at the most: names of DNS are no longer.
+const longestHost = 254
+
 // listed looks for a host and the domains above it in a list.
 func listed(args ...ref.Val) ref.Val {
 	host, ok := args[0].(types.String)
 	list, isList := args[1].(traits.Container)
 	if !ok || !isList {
 		return types.MaybeNoSuchOverloadErr(args[0])
+	}
+	if len(host) > longestHost {
+		return types.False
 	}
 	for name := strings.TrimSuffix(strings.ToLower(string(host)), "."); name != ""; {
 		if list.Contains(types.String(name)) == types.True {
@@ -105,7 +121,7 @@ func (f *Function) option() cel.EnvOption {
 			if !ok {
 				return types.MaybeNoSuchOverloadErr(arg)
 			}
-			return f.ofText(string(s))
+			return f.of(string(s))
 		})
 	}
 	return cel.Function(f.Name, cel.Overload(f.Name+"_string", f.Params, f.Result, binding))

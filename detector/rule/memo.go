@@ -58,7 +58,7 @@ func (s *schema) memoized() cel.ProgramOption {
 		}
 		for n := range s.functions {
 			if f := &s.functions[n]; f.ofText != nil && f.Name == call.Function() {
-				return &rememberedCall{InterpretableCall: call, argument: call.Args()[0], function: n, of: f.ofText}, nil
+				return &rememberedCall{InterpretableCall: call, argument: call.Args()[0], function: n, of: f.of}, nil
 			}
 		}
 		return i, nil

@@ -247,19 +247,27 @@ func (v *View) textFrom(begin int) (text string, cut int) {
 	if n := len(built); n > 0 {
 		built = built[:n-1]
 	}
-	if len(built) > maxHead+maxTail {
-		head, tail := maxHead, len(built)-maxTail
-		for head > 0 && !utf8.RuneStart(built[head]) {
-			head--
-		}
-		for tail < len(built) && !utf8.RuneStart(built[tail]) {
-			tail++
-		}
+	if head, tail := middle(built); head < tail {
 		cut = tail - head
 		built = append(append(built[:head], '\n'), built[tail:]...)
 	}
 	v.buffer = v.buffer[:begin+len(built)]
 	return unsafe.String(unsafe.SliceData(built), len(built)), cut //nolint:gosec // written once an event, read until the next
+}
+
+// middle is where what no rule sees of a text begins and ends, between characters.
+func middle[T string | []byte](text T) (head, tail int) {
+	if len(text) <= maxHead+maxTail {
+		return len(text), len(text)
+	}
+	head, tail = maxHead, len(text)-maxTail
+	for n := 1; n < utf8.UTFMax && !utf8.RuneStart(text[head]); n++ {
+		head--
+	}
+	for n := 1; n < utf8.UTFMax && !utf8.RuneStart(text[tail]); n++ {
+		tail++
+	}
+	return head, tail
 }
 
 func (v *View) appendStrings(value event.Value, names bool) {
