@@ -55,7 +55,7 @@ func literalsOf(re *syntax.Regexp) (literals []string, rarity float64) {
 			continue // what holds it holds the part
 		}
 		literals = append(literals, l)
-		chance += usual().chance(loosely(l, min(len(l), windowSize)))
+		chance += usual().chanceOf(l)
 	}
 	if rarity = -math.Log2(chance); len(literals) == 0 || rarity < rareEnough {
 		return nil, 0
@@ -66,7 +66,8 @@ func literalsOf(re *syntax.Regexp) (literals []string, rarity float64) {
 // runOf is the rarest run of which every match holds one, and how rare it is, taking one byte to say
 // nothing of the next.
 func runOf(re *syntax.Regexp) (best Run, rarity float64) {
-	for _, set := range setsOf(re, nil) {
+	_, sets := setsOf(re, nil)
+	for _, set := range sets {
 		n := spanOf(re, &set).best
 		if r := -math.Log2(usual().share(&set)) * float64(n); r >= rareEnough && r > rarity {
 			best, rarity = Run{Bytes: set, N: n}, r

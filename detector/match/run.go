@@ -33,6 +33,14 @@ func (s *Set) addRange(from, to byte) {
 	}
 }
 
+// or is the set with those of another.
+func (s Set) or(other Set) Set {
+	for i, word := range other {
+		s[i] |= word
+	}
+	return s
+}
+
 // within reports whether all bytes of the set are in another one.
 func (s *Set) within(other *Set) bool {
 	return s[0]&^other[0]|s[1]&^other[1]|s[2]&^other[2]|s[3]&^other[3] == 0

@@ -26,23 +26,30 @@ func wholly(n int) span {
 	return span{whole: true, len: n, head: n, tail: n, best: n}
 }
 
-// setsOf adds the sets that a run of an expression may be of: those of its classes and of its single
-// characters.
-func setsOf(re *syntax.Regexp, sets []Set) []Set {
-	var set Set
+// everything is the set of all bytes, of which every text is a run.
+var everything = Set{^uint64(0), ^uint64(0), ^uint64(0), ^uint64(0)}
+
+// setsOf adds the sets that a run of an expression may be of: those of its classes and single
+// characters, and of parts that are made of these. It returns the set of the whole expression, which
+// is everything where there are words in it: they are literals, to be looked for themselves.
+func setsOf(re *syntax.Regexp, sets []Set) (all Set, added []Set) {
 	switch {
 	case re.Op == syntax.OpCharClass:
-		set = firstBytes(re.Rune)
+		all = firstBytes(re.Rune)
 	case re.Op == syntax.OpLiteral && len(re.Rune) == 1:
-		set = firstBytes(caseless(re, re.Rune[0]))
-	}
-	if set != (Set{}) && len(sets) < maxSets && !slices.Contains(sets, set) {
-		sets = append(sets, set)
+		all = firstBytes(caseless(re, re.Rune[0]))
+	case re.Op == syntax.OpLiteral:
+		all = everything
 	}
 	for _, sub := range re.Sub {
-		sets = setsOf(sub, sets)
+		var set Set
+		set, sets = setsOf(sub, sets)
+		all = all.or(set)
 	}
-	return sets
+	if all != (Set{}) && all != everything && len(sets) < maxSets && !slices.Contains(sets, all) {
+		sets = append(sets, all)
+	}
+	return all, sets
 }
 
 func spanOf(re *syntax.Regexp, set *Set) span {

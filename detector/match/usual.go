@@ -86,6 +86,16 @@ func (m *model) chance(window uint32) float64 {
 	return max(chance, m.seen[window])
 }
 
+// chanceOf is the chance that a place of a usual text has the rarest window of a literal.
+func (m *model) chanceOf(literal string) float64 {
+	size := min(len(literal), windowSize)
+	least := 1.0
+	for at := range len(literal) - size + 1 {
+		least = min(least, m.chance(loosely(literal[at:], size)))
+	}
+	return least
+}
+
 // sample is made by hand after what agents and servers write: prose, JSON, code, paths, addresses.
 const sample = `The user asked the assistant to read the file and send a summary of the results. This tool returns all of the
 messages that were created in the last seven days, and then it will list their names, one for each line. You can use
