@@ -29,7 +29,7 @@ func (c *chooser) choose(l literal) {
 		}
 	}
 	for at := best; at < best+2; at++ {
-		x := load(l.text[at:])
+		x := loadShort(l.text[at:])
 		c.windows[uint32(x)&windowMask]++
 		c.file(key(x), l, at)
 	}
@@ -38,7 +38,7 @@ func (c *chooser) choose(l literal) {
 // chooseOpen files a literal of four bytes under itself, and under all windows that begin with any
 // byte and end with its first three.
 func (c *chooser) chooseOpen(l literal) {
-	x := load(l.text)
+	x := loadShort(l.text)
 	c.windows[uint32(x)&windowMask]++
 	c.file(windowKey(x), l, 0)
 	for any := range uint64(windowMask&0xff + 1) {
@@ -62,7 +62,7 @@ func (c *chooser) cost(text string) float64 {
 		chance = c.model.chance(window) + leastChance
 		c.chances[window] = chance
 	}
-	if n := c.windows[uint32(load(text))&windowMask]; n > 0 {
+	if n := c.windows[uint32(loadShort(text))&windowMask]; n > 0 {
 		chance *= 0.1 + 0.02*float64(n)
 	}
 	return chance

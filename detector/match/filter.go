@@ -114,7 +114,7 @@ func (f *filter) scan(text string, budget int, h *Hits) int {
 		}
 	}
 	for ; at+windowSize <= len(text); at += 2 {
-		if passes(windows, shift, uint32(load(text[at:at+windowSize]))) {
+		if passes(windows, shift, uint32(loadShort(text[at:at+windowSize]))) {
 			budget = f.verify(text, at, budget, h)
 		}
 	}
@@ -126,7 +126,7 @@ func (f *filter) scan(text string, budget int, h *Hits) int {
 
 // verify compares the literals that may be around a window of the text.
 func (f *filter) verify(text string, at, budget int, h *Hits) int {
-	x := load(text[at:])
+	x := loadShort(text[at:])
 	budget = f.compare(coreKey(x), text, at, budget-1, h)
 	return f.compare(windowKey(x), text, at, budget-1, h)
 }

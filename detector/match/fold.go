@@ -29,18 +29,23 @@ func begins(text, literal string) int {
 	return i
 }
 
-// load is eight bytes of a text, or as many as there are, the first one lowest. The compiler makes
-// eight one instruction.
+// load is the first eight bytes of a text, the first one lowest. The compiler makes it one instruction.
 func load(text string) uint64 {
-	if len(text) < 8 {
-		var x uint64
-		for i := range len(text) {
-			x |= uint64(text[i]) << (8 * i)
-		}
-		return x
-	}
+	_ = text[7]
 	return uint64(text[0]) | uint64(text[1])<<8 | uint64(text[2])<<16 | uint64(text[3])<<24 |
 		uint64(text[4])<<32 | uint64(text[5])<<40 | uint64(text[6])<<48 | uint64(text[7])<<56
+}
+
+// loadShort is the first eight bytes of a text, or as many as there are.
+func loadShort(text string) uint64 {
+	if len(text) >= 8 {
+		return load(text)
+	}
+	var x uint64
+	for i := range len(text) {
+		x |= uint64(text[i]) << (8 * i)
+	}
+	return x
 }
 
 // loose sets the bit that is the case of a letter in each of eight bytes. It makes some bytes equal that
@@ -48,4 +53,4 @@ func load(text string) uint64 {
 const loose = 0x2020202020202020
 
 // loosely is the first n bytes of a text, at most four, loosely folded, the first one lowest.
-func loosely(text string, n int) uint32 { return uint32((load(text) | loose) & (1<<(8*n) - 1)) }
+func loosely(text string, n int) uint32 { return uint32((loadShort(text) | loose) & (1<<(8*n) - 1)) }
