@@ -1,7 +1,7 @@
 package rule
 
 import (
-	"math/bits"
+	"cmp"
 	"slices"
 
 	"github.com/mcpwatch/mcpwatch/detector/match"
@@ -19,11 +19,16 @@ type index struct {
 	rest   []int32 // what nothing in an event can file
 }
 
-// fieldIndex files conditions under the values of a short text field.
+// fieldIndex files conditions under the values of a short text field, as it is or in lower case. It
+// has the values of all conditions, also of those that are filed elsewhere.
 type fieldIndex struct {
-	field int
-	parts part
-	by    map[string][]int32
+	field   int
+	folded  bool
+	parts   part
+	ids     map[string]int32 // of the values, from 0 on
+	byValue [][]int32        // by value id: the conditions that it picks
+	files   bool             // it picks conditions
+	longest int              // bytes of the longest value
 }
 
 // textIndex files conditions under the literals of a long text, found in one pass, and under
@@ -47,6 +52,8 @@ type condition struct {
 	step    int
 	is      expression
 	need    need
+	// values are need.oneOf in the index, names first: most events have another name.
+	values []valueNeed
 	// literals[i] are the ids, in the index of need.texts[i]'s field, of its literals.
 	literals [][]int
 	// textAt[i] is the place in index.texts of need.texts[i]'s field.
@@ -55,22 +62,10 @@ type condition struct {
 	last   bool  // it reads what judging itself writes, the event's marks
 }
 
-// scratch is what picking needs for one event; a View has one for each index.
-type scratch struct {
-	event, alone, definition picker
-}
-
-// picker holds the picked conditions as bits, and the literals found in each text.
-type picker struct {
-	picked  []uint64
-	hits    []match.Hits
-	scanned []bool
-}
-
-func (p *picker) size(x *index) {
-	p.picked = make([]uint64, (len(x.conditions)+63)/64)
-	p.hits = make([]match.Hits, len(x.texts))
-	p.scanned = make([]bool, len(x.texts))
+// valueNeed says that the value of a field of the index is one of some, by id, sorted.
+type valueNeed struct {
+	at  int // place in index.fields
+	ids []int32
 }
 
 // rarity ranks what a condition can be filed under, rarest first. Kinds and methods are shared
@@ -107,6 +102,7 @@ func (s *schema) newIndex(conditions []*condition) *index {
 			c.literals = append(c.literals, ids)
 			c.textAt = append(c.textAt, at)
 		}
+		x.addValues(s, c)
 	}
 	for i := range x.texts {
 		t := &x.texts[i]
@@ -149,8 +145,9 @@ func (x *index) file(s *schema, id int32, c *condition) {
 			better(rankRun, func() { x.texts[c.textAt[i]].fileRun(id, t.run) })
 		}
 	}
-	for _, o := range c.need.oneOf {
-		better(rankOf(s.fields[o.field].Name), func() { x.fileValues(s, id, o) })
+	for _, n := range c.values {
+		f := &x.fields[n.at]
+		better(rankOf(s.fields[f.field].Name), func() { f.file(id, n.ids) })
 	}
 	put()
 }
@@ -184,121 +181,41 @@ func (t *textIndex) fileRun(id int32, run match.Run) {
 	t.runs = append(t.runs, runIndex{run, []int32{id}})
 }
 
-func (x *index) fileValues(s *schema, id int32, o oneOf) {
-	at := slices.IndexFunc(x.fields, func(f fieldIndex) bool { return f.field == o.field })
-	if at < 0 {
-		at = len(x.fields)
-		x.fields = append(x.fields, fieldIndex{o.field, s.fields[o.field].needs, map[string][]int32{}})
+// addValues gives the values that a condition needs their ids.
+func (x *index) addValues(s *schema, c *condition) {
+	for _, o := range c.need.oneOf {
+		at := slices.IndexFunc(x.fields, func(f fieldIndex) bool { return f.field == o.field && f.folded == o.folded })
+		if at < 0 {
+			at = len(x.fields)
+			x.fields = append(x.fields, fieldIndex{field: o.field, folded: o.folded, parts: s.fields[o.field].needs, ids: map[string]int32{}})
+		}
+		c.values = append(c.values, valueNeed{at, x.fields[at].idsOf(o.values)})
 	}
-	for _, value := range o.values {
-		x.fields[at].by[value] = append(x.fields[at].by[value], id)
-	}
+	slices.SortStableFunc(c.values, func(a, b valueNeed) int {
+		return cmp.Compare(rankOf(s.fields[x.fields[a.at].field].Name), rankOf(s.fields[x.fields[b.at].field].Name))
+	})
 }
 
-// pick leaves in the picker the conditions that the shown event may meet, as bits.
-func (x *index) pick(v *View, p *picker) {
-	clear(p.picked)
-	clear(p.scanned)
-	for _, id := range x.rest {
-		p.picked[id>>6] |= 1 << (id & 63)
+// idsOf are the ids of values, given to those that have none yet.
+func (f *fieldIndex) idsOf(values []string) []int32 {
+	ids := make([]int32, len(values))
+	for i, value := range values {
+		id, known := f.ids[value]
+		if !known {
+			id = int32(len(f.ids))
+			f.ids[value] = id
+			f.byValue = append(f.byValue, nil)
+			f.longest = max(f.longest, len(value))
+		}
+		ids[i] = id
 	}
-	for i := range x.fields {
-		f := &x.fields[i]
-		if f.parts&^v.has != 0 {
-			continue
-		}
-		for _, id := range f.by[v.textOf(f.field)] {
-			p.picked[id>>6] |= 1 << (id & 63)
-		}
-	}
-	for i := range x.texts {
-		t := &x.texts[i]
-		if t.parts&^v.has != 0 {
-			continue
-		}
-		text := v.textOf(t.field)
-		h := &p.hits[i]
-		h.Reset(t.literals.Len())
-		t.literals.Scan(text, h)
-		p.scanned[i] = true
-		for _, l := range h.IDs() {
-			for _, id := range t.byLiteral[l] {
-				p.picked[id>>6] |= 1 << (id & 63)
-			}
-		}
-		for r := range t.runs {
-			if t.runs[r].run.In(text) {
-				for _, id := range t.runs[r].conditions {
-					p.picked[id>>6] |= 1 << (id & 63)
-				}
-			}
-		}
-	}
+	slices.Sort(ids)
+	return ids
 }
 
-// admits looks at the rest of what a picked condition needs.
-func (c *condition) admits(v *View, p *picker) bool {
-	if c.need.parts&^v.has != 0 {
-		return false
-	}
-	for i := range c.need.oneOf {
-		if !c.need.oneOf[i].holds(v) {
-			return false
-		}
-	}
-	for _, n := range c.need.numbers {
-		f := &v.schema.fields[n.field]
-		if f.needs&^v.has != 0 || !n.holds(f.number(v)) {
-			return false
-		}
-	}
-	for i := range c.need.texts {
-		if !c.holds(i, v, p) {
-			return false
-		}
-	}
-	return true
-}
-
-// linearSearch is how many values are compared one by one.
-const linearSearch = 8
-
-func (o *oneOf) holds(v *View) bool {
-	if v.schema.fields[o.field].needs&^v.has != 0 {
-		return false
-	}
-	text := v.textOf(o.field)
-	if len(o.values) <= linearSearch {
-		return slices.Contains(o.values, text)
-	}
-	_, found := slices.BinarySearch(o.values, text)
-	return found
-}
-
-// holds looks at one of the texts that a condition needs.
-func (c *condition) holds(i int, v *View, p *picker) bool {
-	at := c.textAt[i]
-	if !p.scanned[at] {
-		return false // the event does not have the text
-	}
-	t := &c.need.texts[i]
-	if len(t.literals) > 0 && !slices.ContainsFunc(c.literals[i], p.hits[at].Has) {
-		return false
-	}
-	return t.run.N == 0 || t.run.In(v.textOf(t.field))
-}
-
-// each calls do for the conditions that the shown event may meet, in their order.
-func (x *index) each(v *View, p *picker, do func(c *condition)) {
-	if len(x.conditions) == 0 {
-		return
-	}
-	x.pick(v, p)
-	for w, word := range p.picked {
-		for ; word != 0; word &= word - 1 {
-			if c := x.conditions[w<<6+bits.TrailingZeros64(word)]; c.admits(v, p) {
-				do(c)
-			}
-		}
+func (f *fieldIndex) file(condition int32, values []int32) {
+	f.files = true
+	for _, id := range values {
+		f.byValue[id] = append(f.byValue[id], condition)
 	}
 }

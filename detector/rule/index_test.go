@@ -30,6 +30,9 @@ func shapes() []event.Event {
 		{Message: []byte(`{"jsonrpc":"2.0","id":1,"result":{"content":["my t\u006fken 12345678"]}}`)},
 		{Message: []byte(`{"jsonrpc":"2.0","id":1,"result":{"tools":[{"name":"a","description":"SECRET"},{"name":"b"}]}}`)},
 		{Raw: "a"},
+		{Raw: "A"},
+		{Raw: "\xff"},
+		{Message: []byte(`{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"READ"}}`)},
 	}
 }
 
@@ -45,6 +48,9 @@ func expressions(depth int) *rapid.Generator[string] {
 		`definition.name == "a"`, `call.tool in ["read", result.text]`, `call.tool in lists.words`, `event.kind in ["request", "error"]`,
 		`result.text.lowerAscii().contains("token")`, `result.text.contains("TOKEN")`, `result.text.matches("(?i)tok[e3]n")`,
 		`result.text == "my TOKEN"`, `event.normal.contains("my token")`, `result.text.matches("[0-9]{8}")`, `call.args_text.startsWith("a")`,
+		`call.tool.lowerAscii() == "read"`, `call.tool.lowerAscii() in ["Read", "read", "x"]`, `call.tool.lowerAscii() == "READ"`,
+		`event.raw.lowerAscii() == "a"`, `event.raw.lowerAscii() in ["\ufffd", "b"]`, `event.raw in ["A", "\ufffd"]`, `result.text.lowerAscii() == "\ufffd"`,
+		`call.tool.lowerAscii() == call.tool`, `"read" == call.tool.lowerAscii().lowerAscii()`, `result.text.lowerAscii() in ["my token", ""]`,
 		`result.size > 60`, `60 >= result.size`, `definition.text.contains("secret")`, `definition.normal.matches("(ab|secret)")`,
 	})
 	if depth == 0 {
@@ -149,6 +155,10 @@ func TestNeeds(t *testing.T) {
 		`result.text.contains("Abc") || result.text.lowerAscii().contains("def")`:   `result result.text~[abc def]`,
 		`call.tool == "a" || result.is_error`:                                       ``,
 		`call.tool == "a" || call.tool in ["b", "c"]`:                               `call call.tool=[a b c]`,
+		`call.tool.lowerAscii() in ["b", "a"]`:                                      `call call.tool~=[a b]`,
+		`call.tool == "A" || call.tool.lowerAscii() in ["b"]`:                       `call call.tool~=[a b]`,
+		`call.tool.lowerAscii() == "\ufffd"`:                                        `call`,
+		`result.text.lowerAscii() == "\ufffd"`:                                      `result`,
 		`call.tool in lists.words`:                                                  `call call.tool=[a read]`,
 		`!(event.kind == "request")`:                                                ``,
 		`elicitation.fields.exists(f, f == "a")`:                                    `elicitation`,
@@ -176,7 +186,11 @@ func describe(s *schema, n need) string {
 		}
 	}
 	for _, o := range n.oneOf {
-		all = append(all, fmt.Sprint(s.fields[o.field].Name, "=", o.values))
+		sign := "="
+		if o.folded {
+			sign = "~="
+		}
+		all = append(all, fmt.Sprint(s.fields[o.field].Name, sign, o.values))
 	}
 	for _, c := range n.numbers {
 		all = append(all, fmt.Sprint(s.fields[c.field].Name, strings.Trim(c.operator, "_"), c.constant))
