@@ -18,7 +18,7 @@ type agents struct {
 
 func newAgents(set *rule.Set) *agents { return &agents{engine: NewEngine(set)} }
 
-func (a *agents) memory() *keeper      { return a.engine.keeper }
+func (a *agents) keeper() *keeper      { return a.engine.keeper }
 func (a *agents) swap(set *rule.Set)   { a.engine.Swap(set) }
 func (a *agents) changes(func([]byte)) {}
 func (a *agents) apply([]byte) error   { return nil }
@@ -77,7 +77,7 @@ func (a *agents) report(m *metrics) {
 	m.events.Add(float64(now.Events - last.Events))
 	m.repeats.Add(float64(now.Repeats - last.Repeats))
 	m.malformed.Add(float64(now.Malformed - last.Malformed))
-	m.evicted.Add(float64(now.Evicted - last.Evicted))
+	m.evictedRequests.Add(float64(now.Evicted - last.Evicted))
 	m.unjudged.Add(float64(now.Unjudged - last.Unjudged))
 	m.unjudgedRules.Add(float64(now.UnjudgedRules - last.UnjudgedRules))
 	m.uninspected.Add(float64(now.Uninspected - last.Uninspected))

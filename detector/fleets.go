@@ -22,7 +22,7 @@ func newFleets(set *rule.Set, partitions int) *fleets {
 	return &fleets{fleet: NewFleet(set), merge: newMerge(partitions)}
 }
 
-func (f *fleets) memory() *keeper    { return f.fleet.keeper }
+func (f *fleets) keeper() *keeper    { return f.fleet.keeper }
 func (f *fleets) swap(set *rule.Set) { f.fleet.Swap(set) }
 
 func (f *fleets) changes(give func(entry []byte)) { give(f.merge.append(nil)) }

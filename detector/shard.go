@@ -16,8 +16,8 @@ type work interface {
 	decide(r kafka.Record, before bool, out *outbox) error
 	// swap makes it apply another rule set.
 	swap(set *rule.Set)
-	// memory is what its rules remember.
-	memory() *keeper
+	// keeper keeps what its rules remember.
+	keeper() *keeper
 	// report moves what it did since the last time, its memory aside, into the metrics.
 	report(m *metrics)
 	restorer
@@ -46,6 +46,7 @@ type shard struct {
 	// that it has not decided on, settled the first beyond its last commit.
 	committed, decided, settled int64
 	reported                    Kept
+	memories                    []RuleMemory // as reported
 }
 
 // checkpointEvery is how often what rules remember is written, and with it the offset committed.
@@ -74,7 +75,7 @@ func (h *shard) Handle(ctx context.Context, records []kafka.Record) (kafka.Commi
 	if err := h.out.flush(ctx); err != nil {
 		return kafka.Commit{}, err
 	}
-	kept := h.work.memory().kept()
+	kept := h.work.keeper().kept()
 	h.stage.metrics.kept(kept, h.reported)
 	h.reported = kept
 	h.work.report(h.stage.metrics)
@@ -83,9 +84,13 @@ func (h *shard) Handle(ctx context.Context, records []kafka.Record) (kafka.Commi
 
 // Close takes what the shard remembers out of the gauges: another owner has it now.
 func (h *shard) Close() error {
-	h.stage.metrics.keys.Sub(float64(h.reported.Keys))
-	h.stage.metrics.bytes.Sub(float64(h.reported.Bytes))
+	h.remembered(nil)
 	return nil
+}
+
+func (h *shard) remembered(now []RuleMemory) {
+	h.stage.metrics.remembered(now, h.memories)
+	h.memories = now
 }
 
 // swap takes the rule set in force, if it is another, at a boundary of checkpoints only: where all
@@ -106,7 +111,7 @@ func (h *shard) swap() (wanted bool) {
 // commit makes a checkpoint, where it is time for one. Without one nothing is committed: offset
 // and memory change together.
 func (h *shard) commit(ctx context.Context, now bool) (kafka.Commit, error) {
-	due := now || !h.work.memory().remembers() || h.stage.o.Now().Sub(h.stored) >= checkpointEvery
+	due := now || !h.work.keeper().remembers() || h.stage.o.Now().Sub(h.stored) >= checkpointEvery
 	if h.decided <= h.settled || !due {
 		return kafka.Commit{}, nil
 	}
@@ -115,6 +120,7 @@ func (h *shard) commit(ctx context.Context, now bool) (kafka.Commit, error) {
 		return kafka.Commit{}, err
 	}
 	h.full, h.stored, h.settled = false, h.stage.o.Now(), h.decided
+	h.remembered(h.work.keeper().memory())
 	return kafka.Commit{Offset: h.decided, Metadata: metadata}, nil
 }
 
@@ -124,13 +130,13 @@ func workTable() state.Table  { return state.Table{Rule: "stage", Version: "1"} 
 
 // changes implements memory.
 func (h *shard) changes(w *state.Writer, everything bool) {
-	h.work.memory().changes(w, everything)
+	h.work.keeper().changes(w, everything)
 	h.out.changes(func(entry []byte) { w.Add(knownTable(), entry) }, everything)
 	h.work.changes(func(entry []byte) { w.Add(workTable(), entry) })
 }
 
 // stands implements memory.
-func (h *shard) stands() (clock int64, control string) { return h.work.memory().clock, h.set.Hash }
+func (h *shard) stands() (clock int64, control string) { return h.work.keeper().clock, h.set.Hash }
 
 // apply reads back an entry of a checkpoint.
 func (h *shard) apply(table state.Table, entry []byte) error {
@@ -140,5 +146,5 @@ func (h *shard) apply(table state.Table, entry []byte) error {
 	case workTable():
 		return h.work.apply(entry)
 	}
-	return h.work.memory().apply(table, entry)
+	return h.work.keeper().apply(table, entry)
 }

@@ -127,7 +127,7 @@ func (s *Stage) open(ctx context.Context, group string, c kafka.Claim, begin fun
 	h.full = h.full || h.memory.manifest.Control != h.set.Hash
 	from := h.work.restored(h.memory.manifest.Clock, c.Offset)
 	h.out.known.Restored()
-	s.o.Log.Info().Str("topic", c.Topic).Int("partition", c.Partition).Int64("offset", c.Offset).Int("keys", h.work.memory().kept().Keys).Msg("partition assigned")
+	s.o.Log.Info().Str("topic", c.Topic).Int("partition", c.Partition).Int64("offset", c.Offset).Int("keys", h.work.keeper().kept().Keys).Msg("partition assigned")
 	return h, max(from, c.First), nil
 }
 

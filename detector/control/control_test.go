@@ -156,6 +156,38 @@ func TestEveryDetectorTakesWhatOneReloads(t *testing.T) {
 	s.await(second, "low")
 }
 
+// TestASignalReloads holds that a signal has rules loaded that no file's time gives away.
+func TestASignalReloads(t *testing.T) {
+	s := newSite(t)
+	dir := t.TempDir()
+	write := func(text string) {
+		t.Helper()
+		s.write(dir, text)
+		if err := os.Chtimes(filepath.Join(dir, "r.yaml"), time.Unix(0, 0), time.Unix(0, 0)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	write(good)
+	c, err := control.Start(t.Context(), s.options(dir))
+	if err != nil {
+		t.Fatal(err)
+	}
+	hash := c.Set().Hash
+	signals := make(chan os.Signal)
+	ctx, cancel := context.WithCancel(t.Context())
+	var done sync.WaitGroup
+	done.Go(func() { _ = c.Follow(ctx) })
+	done.Go(func() { c.Watch(ctx, signals) })
+	defer func() { cancel(); done.Wait() }()
+	write(strings.Replace(good, "A read", "A roar", 1))
+	signals <- os.Interrupt
+	for deadline := time.Now().Add(30 * time.Second); c.Set().Hash == hash; time.Sleep(10 * time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatal("the rules of before are in force")
+		}
+	}
+}
+
 // TestStartFindsWhatIsInForce holds that what was started last decides, and that a detector whose
 // own rules do not load begins with those in force, or not at all.
 func TestStartFindsWhatIsInForce(t *testing.T) {
