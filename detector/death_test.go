@@ -121,19 +121,25 @@ func (b *bench) read(topic string) [][]kafka.Record {
 	b.t.Helper()
 	logs := make([][]kafka.Record, partitions)
 	for p := range logs {
-		end, err := b.client.End(b.t.Context(), topic, p)
-		if err != nil {
-			b.t.Fatal(err)
-		}
-		err = b.client.Read(b.t.Context(), topic, p, 0, end, func(r kafka.Record) error {
-			logs[p] = append(logs[p], r)
-			return nil
-		})
-		if err != nil {
-			b.t.Fatal(err)
-		}
+		logs[p] = b.since(topic, p, 0)
 	}
 	return logs
+}
+
+// since reads a partition from an offset on.
+func (b *bench) since(topic string, partition int, from int64) (records []kafka.Record) {
+	b.t.Helper()
+	end, err := b.client.End(b.t.Context(), topic, partition)
+	if err == nil {
+		err = b.client.Read(b.t.Context(), topic, partition, from, end, func(r kafka.Record) error {
+			records = append(records, r)
+			return nil
+		})
+	}
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	return records
 }
 
 // plain is what the engine and the fleet find in a log, without Kafka, checkpoints or shards.

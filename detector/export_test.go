@@ -1,12 +1,14 @@
 package detector
 
 import (
+	"context"
 	"fmt"
 	"time"
 
 	"github.com/mcpwatch/mcpwatch/detector/rule"
 	"github.com/mcpwatch/mcpwatch/detector/state"
 	"github.com/mcpwatch/mcpwatch/detector/window"
+	"github.com/mcpwatch/mcpwatch/internal/kafka"
 )
 
 // NewEngineOf returns an engine with a window of its own.
@@ -84,4 +86,14 @@ func Fill(g *Engine, actors int) {
 			return true
 		})
 	}
+}
+
+// OpenAgents opens a partition of mcp.events as Run does.
+func (s *Stage) OpenAgents(ctx context.Context, c kafka.Claim) (kafka.Handler, int64, error) {
+	return s.open(ctx, Group, c, func(set *rule.Set) work { return newAgents(set) })
+}
+
+// OpenFleets opens a partition of mcp.observations as Run does.
+func (s *Stage) OpenFleets(ctx context.Context, c kafka.Claim) (kafka.Handler, int64, error) {
+	return s.open(ctx, FleetGroup, c, func(set *rule.Set) work { return newFleets(set, s.o.Observations.Partitions()) })
 }

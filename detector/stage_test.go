@@ -41,6 +41,11 @@ const partitions = 2
 
 func newBench(t *testing.T) *bench {
 	t.Helper()
+	return newBenchOf(t, partitions)
+}
+
+func newBenchOf(t *testing.T, partitions int) *bench {
+	t.Helper()
 	broker, err := embedded.Start(embedded.Options{Listen: "127.0.0.1:0", Data: t.TempDir()})
 	if err != nil {
 		t.Fatal(err)

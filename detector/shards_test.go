@@ -1,0 +1,151 @@
+package detector_test
+
+import (
+	"context"
+	"fmt"
+	"hash/fnv"
+	"maps"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/rs/zerolog"
+	"pgregory.net/rapid"
+
+	"github.com/mcpwatch/mcpwatch/detector"
+	"github.com/mcpwatch/mcpwatch/detector/rule"
+	"github.com/mcpwatch/mcpwatch/event"
+	"github.com/mcpwatch/mcpwatch/finding"
+	"github.com/mcpwatch/mcpwatch/internal/kafka"
+)
+
+// asLogs puts what happens into so many partitions, by actor, ticks into all.
+func asLogs(t *rapid.T, items []item, partitions int) [][]kafka.Record {
+	logs := make([][]kafka.Record, partitions)
+	add := func(p int, r kafka.Record) {
+		r.Topic, r.Partition, r.Offset = kafka.Events, p, int64(len(logs[p]))
+		logs[p] = append(logs[p], r)
+	}
+	for i := range items {
+		e := &items[i].event
+		if e.ID == "" {
+			for p := range logs {
+				add(p, kafka.Tick{Collector: "c", Time: items[i].tick}.Record())
+			}
+			continue
+		}
+		value, err := event.Encode(nil, e)
+		if err != nil {
+			t.Fatal(err)
+		}
+		h := fnv.New32a()
+		_, _ = h.Write([]byte(e.Actor))
+		add(int(h.Sum32())%partitions, kafka.Record{Key: kafka.Key(e.Tenant, e.Actor), Value: value})
+	}
+	return logs
+}
+
+// collected takes findings in, by id.
+type collected map[string]string
+
+func (c collected) Produce(_ context.Context, records []kafka.Record) error {
+	for _, r := range records {
+		found, err := finding.Decode(r.Value)
+		if err != nil {
+			return err
+		}
+		if before, twice := c[found.ID]; twice && before != string(r.Value) {
+			return fmt.Errorf("finding %s was %s and is %s", found.ID, before, r.Value)
+		}
+		c[found.ID] = string(r.Value)
+	}
+	return nil
+}
+
+// opener opens a partition.
+type opener func(context.Context, kafka.Claim) (kafka.Handler, int64, error)
+
+// workThrough has owners work through the records of a partition, in batches of any size. Each
+// dies at any time: the next begins with the last commit that was accepted, and what the one before
+// did since was done in vain.
+func workThrough(t *rapid.T, ctx context.Context, open opener, claim kafka.Claim, records []kafka.Record) {
+	for {
+		claim.Generation++
+		h, from, err := open(ctx, claim)
+		if err != nil {
+			t.Fatal(err)
+		}
+		at := slices.IndexFunc(records, func(r kafka.Record) bool { return r.Offset >= from })
+		for at >= 0 && at < len(records) {
+			n := min(rapid.IntRange(1, 40).Draw(t, "batch"), len(records)-at)
+			commit, err := h.Handle(ctx, records[at:at+n])
+			if err != nil {
+				t.Fatal(err)
+			}
+			at += n
+			if rapid.IntRange(0, 9).Draw(t, "dies") == 0 {
+				break // its commit is refused
+			}
+			if commit.Metadata != "" {
+				claim.Offset, claim.Metadata = commit.Offset, commit.Metadata
+			}
+		}
+		if len(records) == 0 || claim.Offset > records[len(records)-1].Offset {
+			return
+		}
+	}
+}
+
+// TestShardsAndDeathsChangeNothing holds that the same events give the same findings, ids and
+// bodies, into how many partitions they are put, in what batches they are read, and wherever owners
+// of partitions die; and that the index changes nothing, since the plain engine of one partition is
+// what they are held against.
+func TestShardsAndDeathsChangeNothing(t *testing.T) {
+	const most = 3
+	b := newBenchOf(t, most)
+	set := kinds(t)
+	var asked int64
+	routers := make([]*kafka.Producer, most+1)
+	for n := 1; n <= most; n++ {
+		topic := fmt.Sprint("observations.", n)
+		if err := b.client.EnsureTopics(t.Context(), kafka.Topic{Name: topic, Partitions: n, Replication: 1}); err != nil {
+			t.Fatal(err)
+		}
+		var err error
+		if routers[n], err = b.client.NewProducer(t.Context(), topic); err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(routers[n].Close)
+	}
+	rapid.Check(t, func(rt *rapid.T) {
+		items := sessions(rt)
+		n := rapid.IntRange(1, most).Draw(rt, "partitions")
+		want := plain(t, set, asLogs(rt, items, 1))
+		got := collected{}
+		stage := detector.NewStage(detector.Options{
+			Kafka: b.client, Findings: got, Annotations: &notes{}, Observations: routers[n], States: b.states,
+			Set: func() *rule.Set { return set }, Now: func() time.Time { asked++; return time.Unix(3600*asked, 0) },
+			Log: zerolog.Nop(), Registry: prometheus.NewRegistry(),
+		})
+		ends := make([]int64, n)
+		for p := range ends {
+			var err error
+			if ends[p], err = b.client.End(t.Context(), fmt.Sprint("observations.", n), p); err != nil {
+				rt.Fatal(err)
+			}
+		}
+		for p, records := range asLogs(rt, items, n) {
+			workThrough(rt, t.Context(), stage.OpenAgents, kafka.Claim{Topic: kafka.Events, Partition: p}, records)
+		}
+		for p := range n {
+			claim := kafka.Claim{Topic: kafka.Observations, Partition: p, Offset: ends[p], First: ends[p]}
+			workThrough(rt, t.Context(), stage.OpenFleets, claim, b.since(fmt.Sprint("observations.", n), p, ends[p]))
+		}
+		if !maps.Equal(got, want) {
+			rt.Fatalf("%d partitions: found\n%s\nwant\n%s", n,
+				strings.Join(slices.Sorted(maps.Values(got)), "\n"), strings.Join(slices.Sorted(maps.Values(want)), "\n"))
+		}
+	})
+}
