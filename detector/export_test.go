@@ -49,13 +49,6 @@ func restoreInto(k *keeper, chunks [][]byte, clock time.Time) error {
 	return nil
 }
 
-// Resumed returns a detector whose clock has come to a time.
-func Resumed(set *rule.Set, clock time.Time) *Detector {
-	d := New(set)
-	d.clock = clock
-	return d
-}
-
 // KeyOf is the key of a cell.
 var KeyOf = keyOf
 

@@ -2,7 +2,6 @@ package detector_test
 
 import (
 	"fmt"
-	"slices"
 	"strings"
 	"testing"
 	"testing/fstest"
@@ -38,6 +37,7 @@ func loadKinds() (*rule.Set, error) {
 		"fleet-new":  "first_seen: {of: call.args.path, when: 'call.tool == \"read\"', by: [server.id], learn: 20s}",
 		"fleet-asks": "absence: {by: [server.id], after: {as: asked, when: 'call.tool == \"ask\"'}, without: {when: 'call.tool == \"done\"'}, within: 25s}\nsuppress: {by: [server.id], for: 30s}",
 		"new-tool":   "first_seen: {of: call.tool, when: 'call.tool != \"\"', by: [actor], learn: 10s}",
+		"returned":   "match: 'call.tool == \"ask\" && result.text.contains(\"a key\")'",
 		"quiet":      "match: 'call.tool == \"send\"'\nsuppress: {by: [actor], for: 20s}",
 	} {
 		text := "id: " + id + "\nseverity: 'call.tool == \"send\" ? \"high\" : \"low\"'\n" + body + "\n"
@@ -89,7 +89,8 @@ type item struct {
 	tick  time.Time
 }
 
-// sessions draws what a few agents do at a few servers, their clocks a little apart, and ticks.
+// sessions draws what a few agents do at a few servers, their clocks and the collectors' a little
+// apart, and ticks; some of it is shipped twice.
 // At the end one agent does what every rule is about.
 func sessions(t *rapid.T) []item {
 	var items []item
@@ -112,6 +113,17 @@ func sessions(t *rapid.T) []item {
 			rapid.SampledFrom([]string{"agent:a", "agent:b"}).Draw(t, "actor"),
 			rapid.SampledFrom([]string{"files", "web"}).Draw(t, "server"),
 			time.Duration(rapid.IntRange(0, 3).Draw(t, "late"))*time.Second)
+		last := &items[len(items)-1]
+		switch rapid.IntRange(0, 9).Draw(t, "what") {
+		case 0:
+			last.event.Received = now.Add(-20 * time.Second) // another collector's clock is behind
+		case 1:
+			items = append(items, *last, *last)
+		case 2, 3:
+			answer := message(fmt.Sprint("a", len(items)), event.ToClient, fmt.Sprintf(`{"jsonrpc":"2.0","id":%d,"result":{"content":[{"type":"text","text":"a key"}]}}`, len(items)-1))
+			answer.Actor, answer.Server.ID, answer.Time, answer.Received = last.event.Actor, last.event.Server.ID, now, now
+			items = append(items, item{event: answer})
+		}
 	}
 	now = now.Add(time.Hour)
 	for _, does := range []struct{ tool, path, server string }{
@@ -122,6 +134,9 @@ func sessions(t *rapid.T) []item {
 		now = now.Add(time.Second)
 		call(does.tool, does.path, "agent:z", does.server, 0)
 	}
+	answer := message("answer", event.ToClient, fmt.Sprintf(`{"jsonrpc":"2.0","id":%d,"result":{"content":[{"type":"text","text":"a key"}]}}`, len(items)-1))
+	answer.Actor, answer.Time, answer.Received = "agent:z", now, now
+	items = append(items, item{event: answer}) // returned
 	now = now.Add(time.Minute)
 	call("new", "a", "agent:z", "files", 0)
 	call("read", "z", "agent:z", "files", 0)
@@ -138,72 +153,4 @@ func describeFindings(found []finding.Finding) []string {
 		all = append(all, string(data))
 	}
 	return all
-}
-
-// TestMemorySurvives holds that an engine and a fleet that are written and read back at any
-// time find, byte for byte, what they find undisturbed.
-func TestMemorySurvives(t *testing.T) {
-	set := kinds(t)
-	byRule := map[string]int{}
-	rapid.Check(t, func(t *rapid.T) {
-		items := sessions(t)
-		run := func(disturb func(d *detector.Detector, clock time.Time) *detector.Detector) []string {
-			d := detector.New(set)
-			var found []finding.Finding
-			clock := time.UnixMicro(0)
-			for i := range items {
-				if e := items[i].event; e.ID != "" {
-					found = append(found, d.Process(int64(i), &e)...)
-					if e.Received.Sub(clock) >= 5*time.Second {
-						clock = e.Received
-					}
-				} else {
-					found = append(found, d.Tick(items[i].tick)...)
-					clock = items[i].tick
-				}
-				d = disturb(d, clock)
-			}
-			for _, f := range found {
-				byRule[f.Rule]++
-				if f.SuppressedAfter != "" {
-					byRule["suppressed"]++
-				}
-			}
-			return describeFindings(found)
-		}
-		undisturbed := run(func(d *detector.Detector, _ time.Time) *detector.Detector { return d })
-		var engine, fleet [][]byte
-		disturbed := run(func(d *detector.Detector, clock time.Time) *detector.Detector {
-			switch rapid.IntRange(0, 5).Draw(t, "what") {
-			case 0:
-				engine, fleet = d.Engine.Checkpoint(true), d.Fleet.Checkpoint(true)
-			case 1, 2:
-				engine, fleet = append(engine, d.Engine.Checkpoint(false)...), append(fleet, d.Fleet.Checkpoint(false)...)
-			default:
-				return d
-			}
-			if rapid.Bool().Draw(t, "restore") {
-				next := detector.Resumed(set, clock)
-				if err := next.Engine.Restore(engine, clock); err != nil {
-					t.Fatal(err)
-				}
-				if err := next.Fleet.Restore(fleet, clock); err != nil {
-					t.Fatal(err)
-				}
-				return next
-			}
-			return d
-		})
-		if !slices.Equal(undisturbed, disturbed) {
-			t.Fatalf("undisturbed:\n%s\ndisturbed:\n%s", strings.Join(undisturbed, "\n"), strings.Join(disturbed, "\n"))
-		}
-	})
-	for _, p := range set.Programs {
-		if byRule[p.Rule.ID] == 0 {
-			t.Errorf("rule %s found nothing: it was not put to the test", p.Rule.ID)
-		}
-	}
-	if byRule["suppressed"] == 0 {
-		t.Error("no quiet time ended with a count: it was not put to the test")
-	}
 }

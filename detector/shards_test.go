@@ -119,6 +119,7 @@ func TestShardsAndDeathsChangeNothing(t *testing.T) {
 		}
 		t.Cleanup(routers[n].Close)
 	}
+	byRule := map[string]int{}
 	rapid.Check(t, func(rt *rapid.T) {
 		items := sessions(rt)
 		n := rapid.IntRange(1, most).Draw(rt, "partitions")
@@ -143,9 +144,27 @@ func TestShardsAndDeathsChangeNothing(t *testing.T) {
 			claim := kafka.Claim{Topic: kafka.Observations, Partition: p, Offset: ends[p], First: ends[p]}
 			workThrough(rt, t.Context(), stage.OpenFleets, claim, b.since(fmt.Sprint("observations.", n), p, ends[p]))
 		}
+		for id := range want {
+			f, err := finding.Decode([]byte(want[id]))
+			if err != nil {
+				rt.Fatal(err)
+			}
+			byRule[f.Rule]++
+			if f.SuppressedAfter != "" {
+				byRule["suppressed"]++
+			}
+		}
 		if !maps.Equal(got, want) {
 			rt.Fatalf("%d partitions: found\n%s\nwant\n%s", n,
 				strings.Join(slices.Sorted(maps.Values(got)), "\n"), strings.Join(slices.Sorted(maps.Values(want)), "\n"))
 		}
 	})
+	for _, p := range set.Programs {
+		if byRule[p.Rule.ID] == 0 {
+			t.Errorf("rule %s found nothing: it was not put to the test", p.Rule.ID)
+		}
+	}
+	if byRule["suppressed"] == 0 {
+		t.Error("no quiet time ended with a count: it was not put to the test")
+	}
 }
