@@ -21,7 +21,7 @@ import (
 
 type scanCommand struct {
 	ruleFlags
-	Format   format.Format    `help:"events, jsonrpc or tools; found by itself where not given." enum:",events,jsonrpc,tools" default:""`
+	Format   format.Format    `help:"events, flat, jsonrpc or tools; found by itself where not given." enum:",events,flat,jsonrpc,tools" default:""`
 	Output   string           `short:"o" help:"table, jsonl or ocsf; a table on a terminal, else jsonl." enum:",table,jsonl,ocsf" default:""`
 	Verdicts bool             `help:"Print one verdict a row in place of findings."`
 	FailOn   finding.Severity `help:"Exit with 2 if a finding is at least this bad." enum:",info,low,medium,high,critical" default:""`
@@ -50,7 +50,8 @@ func (c *scanCommand) Run(s streams) error {
 		in = f
 	}
 	out := bufio.NewWriterSize(s.out, 64<<10)
-	scan := scan{command: c, engine: detector.New(set), form: outputFor(c.Output, s.out), out: out, err: s.err}
+	limits := event.Limits{Bytes: maxRecord, Depth: event.DefaultLimits().Depth}
+	scan := scan{command: c, engine: detector.New(set), reader: format.NewReader(c.Format, limits), form: outputFor(c.Output, s.out), out: out, err: s.err}
 	read := eachRecord(in, scan.record, scan.refuse)
 	if read == nil && scan.rows == 0 {
 		read = errors.New("scanning: the file holds nothing")
@@ -72,6 +73,7 @@ func (c *scanCommand) Run(s streams) error {
 type scan struct {
 	command *scanCommand
 	engine  *detector.Detector
+	reader  *format.Reader
 	parser  event.Parser
 	form    string
 	out     io.Writer
@@ -156,9 +158,8 @@ func isBare(object []byte) bool {
 
 // judge scans one record, one row of the output.
 func (s *scan) judge(record []byte) error {
-	limits := event.Limits{Bytes: maxRecord, Depth: event.DefaultLimits().Depth}
 	record = bytes.Clone(record) // the next one is read into the same memory, and what is found points into it
-	e, err := format.Read(s.command.Format, record, limits)
+	e, err := s.reader.Read(record)
 	if err != nil {
 		return s.refuse(err.Error())
 	}
@@ -173,7 +174,7 @@ func (s *scan) judge(record []byte) error {
 	row := s.rows
 	var found []scanned
 	taken := s.parser.Take(event.Shipment{
-		Event: e, Origin: event.Origin{Tenant: "scan", Source: "scan"}, Received: received, Raw: record, Ordinal: row,
+		Event: *e, Origin: event.Origin{Tenant: "scan", Source: "scan"}, Received: received, Raw: record, Ordinal: row,
 	})
 	dropped := false
 	for i := range taken {
