@@ -37,6 +37,7 @@ type Engine struct {
 	events *event.Seen
 	keeper *keeper
 	counts Counts
+	id     []byte // of the last event, with whose it is
 }
 
 // Counts is what an engine has done so far.
@@ -90,19 +91,27 @@ func (g *Engine) Swap(set *rule.Set) {
 
 // Prime shows the engine an event that was decided on before, so that it knows it when it comes
 // again, and the request when its answer does. It finds nothing.
-func (g *Engine) Prime(position int64, e *event.Event) { g.take(position, e) }
+func (g *Engine) Prime(position int64, e *event.Event) {
+	m := g.parse(e)
+	g.take(position, e, &m)
+}
 
-// take says whether an event is new, and pairs it with its request.
-func (g *Engine) take(position int64, e *event.Event) (message event.Message, isNew bool) {
-	if !g.events.Add(position, e.Tenant+"\x00"+e.Source.Name+"\x00"+e.ID) {
-		return message, false
-	}
-	message, err := g.parser.Parse(e.Message)
+func (g *Engine) parse(e *event.Event) event.Message {
+	m, err := g.parser.Parse(e.Message)
 	if err != nil {
 		g.counts.Malformed++
 	}
-	g.pairer.Pair(position, e, &message)
-	return message, true
+	return m
+}
+
+// take says whether an event is new, and pairs it with its request.
+func (g *Engine) take(position int64, e *event.Event, m *event.Message) (isNew bool) {
+	g.id = append(append(append(append(append(g.id[:0], e.Tenant...), 0), e.Source.Name...), 0), e.ID...)
+	if !g.events.Add(position, g.id) {
+		return false
+	}
+	g.pairer.Pair(position, e, m)
+	return true
 }
 
 // Process decides on one event and returns what it causes: first what rules find in the event
@@ -110,15 +119,21 @@ func (g *Engine) take(position int64, e *event.Event) (message event.Message, is
 // An event whose id it knows of the same tenant and source changes nothing: an id is the
 // source's word, and one source cannot pass for another. A response is paired with its request on
 // the way, unless its source has done so. The position is the event's place in the stream, such
-// as its Kafka offset, higher than the one before.
+// as its Kafka offset, higher than the one before. What the event has then is its own or the
+// engine's, and good until the next one: who keeps it clones it.
 func (g *Engine) Process(position int64, e *event.Event) Outcome {
-	message, isNew := g.take(position, e)
-	if !isNew {
+	m := g.parse(e)
+	return g.Decide(position, e, &m)
+}
+
+// Decide is Process for an event whose message has been taken apart, as a Decoder does.
+func (g *Engine) Decide(position int64, e *event.Event, m *event.Message) Outcome {
+	if !g.take(position, e, m) {
 		g.counts.Repeats++
 		return Outcome{}
 	}
 	g.counts.Events++
-	g.view.Reset(e, &message)
+	g.view.Reset(e, m)
 	if n := g.view.Uninspected(); n > 0 {
 		e.Mark(uninspected)
 		g.counts.Uninspected += uint64(n)

@@ -87,7 +87,7 @@ var errLost = errors.New("lost by Kafka")
 // open restores a partition.
 func (s *Stage) open(ctx context.Context, c kafka.Claim) (kafka.Handler, int64, error) {
 	h := &shard{
-		stage: s, engine: NewEngine(s.o.Set), known: newKnown(), committed: c.Offset,
+		stage: s, engine: NewEngine(s.o.Set), decoder: event.NewDecoder(event.StoredLimits()), known: newKnown(), committed: c.Offset,
 		memory: checkpoint{group: Group, partition: c.Partition, generation: c.Generation, states: s.o.States},
 	}
 	err := h.memory.restore(ctx, s.o.Kafka, c.Metadata, h.apply)
@@ -157,9 +157,10 @@ func (h *shard) isNew(f *finding.Finding) (isNew bool) {
 
 // shard is one partition at work.
 type shard struct {
-	stage  *Stage
-	engine *Engine
-	memory checkpoint
+	stage   *Stage
+	engine  *Engine
+	decoder *event.Decoder
+	memory  checkpoint
 	// full asks for a checkpoint of everything: what lies there is of another rule set.
 	full   bool
 	stored time.Time // of the last checkpoint
@@ -231,7 +232,8 @@ func flush(ctx context.Context, w Writer, pending *[]kafka.Record) error {
 	return nil
 }
 
-// decide looks at one record. One that was decided on before is only shown to the engine.
+// decide looks at one record. One that was decided on before is only shown to the engine. The event
+// is the decoder's: what it causes is encoded before the next one is read.
 func (h *shard) decide(r kafka.Record) error {
 	before := r.Offset < h.committed
 	if tick, is := kafka.ReadTick(r); is {
@@ -240,18 +242,18 @@ func (h *shard) decide(r kafka.Record) error {
 		}
 		return h.outcome(h.engine.Tick(tick.Time), r)
 	}
-	e, err := event.Decode(r.Value, event.StoredLimits())
+	e, m, err := h.decoder.Decode(r.Value)
 	if err != nil {
 		return err
 	}
 	if before {
-		h.engine.Prime(r.Offset, &e)
+		h.engine.Prime(r.Offset, e)
 		return nil
 	}
 	paired, marks := e.Request != nil, len(e.Marks)
-	out := h.engine.Process(r.Offset, &e)
+	out := h.engine.Decide(r.Offset, e, m)
 	if !paired && e.Request != nil || restates(e.Marks[marks:]) {
-		if err := h.annotate(r, &e); err != nil {
+		if err := h.annotate(r, e); err != nil {
 			return err
 		}
 	}

@@ -32,7 +32,7 @@ func BenchmarkRules(b *testing.B) {
 					return err
 				}
 				accept(e, line)
-				return w.process(e)
+				return w.encode(w.engine.Process(w.next(), e).Findings)
 			})
 			w.check(b, l)
 		})
@@ -83,18 +83,22 @@ func newWorker(set *detectrule.Set) *worker {
 func (w *worker) place() int { return w.done % checkedCount }
 
 func (w *worker) event(data []byte) error {
-	e, _, err := w.decoder.Decode(data)
+	e, m, err := w.decoder.Decode(data)
 	if err != nil {
 		return err
 	}
-	return w.process(e)
+	return w.encode(w.engine.Decide(w.next(), e, m).Findings)
 }
 
-// process decides on an event. Each time around it lies so far behind that it is no repeat.
-func (w *worker) process(e *event.Event) error {
+// next is the position of the next event. Each time around it lies so far behind that it is no
+// repeat.
+func (w *worker) next() int64 {
 	position := w.done + w.done/checkedCount*(detector.Window+1)
 	w.done++
-	found := w.engine.Process(int64(position), e).Findings
+	return int64(position)
+}
+
+func (w *worker) encode(found []finding.Finding) error {
 	for i := range found {
 		if _, err := finding.Encode(&found[i]); err != nil {
 			return err
