@@ -38,6 +38,11 @@ type Engine struct {
 	keeper *keeper
 	counts Counts
 	id     []byte // of the last event, with whose it is
+
+	// What is being decided on, and what it has caused so far; tell is told what the set finds.
+	event *event.Event
+	out   Outcome
+	tell  rule.Found
 }
 
 // Counts is what an engine has done so far.
@@ -64,13 +69,15 @@ type Outcome struct {
 func NewEngine(set *rule.Set) *Engine { return newEngine(set, Window) }
 
 func newEngine(set *rule.Set, window int64) *Engine {
-	return &Engine{
+	g := &Engine{
 		set:    set,
 		view:   set.NewView(),
 		pairer: event.NewPairer(window),
 		events: event.NewSeen(window),
 		keeper: newKeeper(set, false),
 	}
+	g.tell = g.found
+	return g
 }
 
 // Counts returns what the engine has done so far.
@@ -138,14 +145,12 @@ func (g *Engine) Decide(position int64, e *event.Event, m *event.Message) Outcom
 		e.Mark(uninspected)
 		g.counts.Uninspected += uint64(n)
 	}
-	var out Outcome
-	g.set.Match(g.view, func(p *rule.Program, steps uint32, d *rule.Definition) {
-		g.found(p, steps, d, e, &out)
-	})
+	g.event, g.out = e, Outcome{}
+	g.set.Match(g.view, g.tell)
 	g.counts.Unjudged += uint64(g.view.Unjudged())
 	g.counts.UnjudgedRules += uint64(g.view.UnjudgedRules())
-	g.counts.Findings += uint64(len(out.Findings))
-	return out
+	g.counts.Findings += uint64(len(g.out.Findings))
+	return g.out
 }
 
 // uninspected marks an event of whose text rules saw head and tail only.
@@ -168,7 +173,8 @@ func (g *Engine) remembers() bool { return len(g.keeper.order) > 0 }
 func (g *Engine) Explain(p *rule.Program) ([]rule.Explanation, error) { return g.view.Explain(p) }
 
 // found goes on with a program of which the shown event meets conditions.
-func (g *Engine) found(p *rule.Program, steps uint32, d *rule.Definition, e *event.Event, out *Outcome) {
+func (g *Engine) found(p *rule.Program, steps uint32, d *rule.Definition) {
+	e, out := g.event, &g.out
 	if p.Kind == rule.KindMatch {
 		f := g.finding(p, e, d)
 		g.keeper.conclude(p, conclusion{

@@ -216,12 +216,13 @@ func (v *View) arguments() event.Value {
 // eventText is every string of the message, and what was sent in place of one.
 func (v *View) eventText() string {
 	begin := len(v.buffer)
+	parts := [...]event.Value{{}, v.message.Params, v.message.Result, v.message.ErrorData}
 	if v.message.Kind == event.KindUnknown {
-		v.appendStrings(v.message.Root, false)
+		parts[0] = v.message.Root
 	}
-	v.appendStrings(v.message.Params, false)
-	v.appendStrings(v.message.Result, false)
-	v.appendStrings(v.message.ErrorData, false)
+	for _, part := range parts {
+		v.buffer = part.AppendStrings(v.buffer, false)
+	}
 	for _, text := range []string{v.message.ErrorText, v.event.Raw} {
 		if text != "" {
 			v.buffer = append(append(v.buffer, text...), '\n')
@@ -235,7 +236,7 @@ func (v *View) eventText() string {
 // strings is every string in a value, one a line, in order; names of members too, if wanted.
 func (v *View) strings(value event.Value, names bool) string {
 	begin := len(v.buffer)
-	v.appendStrings(value, names)
+	v.buffer = value.AppendStrings(v.buffer, names)
 	text, _ := v.textFrom(begin)
 	return text
 }
@@ -260,25 +261,6 @@ func (v *View) textFrom(begin int) (text string, cut int) {
 	}
 	v.buffer = v.buffer[:begin+len(built)]
 	return unsafe.String(unsafe.SliceData(built), len(built)), cut //nolint:gosec // written once an event, read until the next
-}
-
-func (v *View) appendStrings(value event.Value, names bool) {
-	switch value.Kind() {
-	case event.String:
-		v.buffer = append(append(v.buffer, value.Text()...), '\n')
-	case event.Array:
-		for item := range value.Items() {
-			v.appendStrings(item, names)
-		}
-	case event.Object:
-		for name, member := range value.Members() {
-			if names {
-				v.buffer = append(append(v.buffer, name...), '\n')
-			}
-			v.appendStrings(member, names)
-		}
-	case event.Absent, event.Null, event.Bool, event.Number:
-	}
 }
 
 func names(v event.Value) []string {
