@@ -10,6 +10,7 @@
 package detector
 
 import (
+	"slices"
 	"time"
 
 	"github.com/mcpwatch/mcpwatch/detector/rule"
@@ -42,6 +43,7 @@ type Engine struct {
 	// What is being decided on, and what it has caused so far; tell is told what the set finds.
 	event *event.Event
 	out   Outcome
+	room  []finding.Finding // for those of out
 	tell  rule.Found
 }
 
@@ -145,12 +147,25 @@ func (g *Engine) Decide(position int64, e *event.Event, m *event.Message) Outcom
 		e.Mark(uninspected)
 		g.counts.Uninspected += uint64(n)
 	}
-	g.event, g.out = e, Outcome{}
+	g.event, g.out = e, Outcome{Findings: g.room}
 	g.set.Match(g.view, g.tell)
 	g.counts.Unjudged += uint64(g.view.Unjudged())
 	g.counts.UnjudgedRules += uint64(g.view.UnjudgedRules())
 	g.counts.Findings += uint64(len(g.out.Findings))
-	return g.out
+	return g.taken()
+}
+
+// taken is the outcome, its findings copied out of the room that is used for every event's.
+func (g *Engine) taken() Outcome {
+	out := g.out
+	out.Findings = nil
+	if found := g.out.Findings; len(found) > 0 {
+		out.Findings = slices.Clone(found)
+		clear(found)
+		g.room = found[:0]
+	}
+	g.event, g.out = nil, Outcome{}
+	return out
 }
 
 // uninspected marks an event of whose text rules saw head and tail only.
@@ -199,8 +214,8 @@ func (g *Engine) found(p *rule.Program, steps uint32, d *rule.Definition) {
 // definition is the definition's: the same text from the same server to the same actor
 // has one id, however often it is listed.
 func (g *Engine) finding(p *rule.Program, e *event.Event, d *rule.Definition) finding.Finding {
-	f := g.keeper.finding(p, p.Sight(g.view))
-	f.Agent, f.Server = e.Agent, e.Server // with what this version does not know of them
+	s := g.view.Glance()
+	f := g.keeper.finding(p, &s)
 	if d == nil {
 		f.Events = []string{e.ID}
 		f.DeriveID()
