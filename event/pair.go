@@ -2,6 +2,7 @@ package event
 
 import (
 	"crypto/sha256"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -201,7 +202,7 @@ func (p *Pairer) requestOf(e *Event, m *Message) Request {
 		compact := arguments.AppendCompact(p.arena.take(len(raw)))
 		if len(compact) <= maxRequestArguments {
 			p.arena.keep(compact)
-			r.Arguments = compact[:len(compact):len(compact)]
+			r.Arguments = slices.Clip(compact)
 		}
 	default:
 	}

@@ -44,7 +44,8 @@ const (
 func (n *node) kind() ValueKind { return ValueKind(n.meta & kindMask) }
 
 const (
-	// keptNodes is how many nodes of memory are kept for the next document: 256 KiB.
+	// keptNodes is how many nodes of memory are kept for good: 256 KiB. More is kept until a document
+	// did not need it.
 	keptNodes = 16 << 10
 	// maxParsed is the longest document, in bytes.
 	maxParsed = math.MaxInt32
@@ -55,8 +56,8 @@ var errDepth = errors.New("is nested too deep")
 // parse reads one document. The values of the one before are good no longer. An error is
 // errDepth, a *flaw, or says that the text is too long.
 func (t *tape) parse(raw []byte, depth int) error {
-	if cap(t.nodes) > keptNodes {
-		t.nodes = nil
+	if cap(t.nodes) > keptNodes && len(t.nodes) <= keptNodes {
+		t.nodes = nil // one large document after the other would only make it anew
 	}
 	clear(t.texts)
 	t.texts = t.texts[:0]

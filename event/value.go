@@ -84,9 +84,14 @@ func (v Value) AppendStrings(dst []byte, names bool) []byte {
 	if v.doc == nil {
 		return dst
 	}
-	nodes := v.doc.nodes
-	for _, n := range nodes[v.at:nodes[v.at].next] {
-		if n.kind() != String || n.meta&isName != 0 && !names {
+	nodes, unwanted := v.doc.nodes, uint32(isName)
+	if names {
+		unwanted = 0
+	}
+	nodes = nodes[v.at:nodes[v.at].next]
+	for i := range nodes {
+		n := &nodes[i]
+		if n.kind() != String || n.meta&unwanted != 0 {
 			continue
 		}
 		if text := v.doc.data[n.start:n.end]; n.meta&escaped == 0 {

@@ -152,7 +152,7 @@ func meets(f *flat, lower map[string]string, r *rule, pattern *regexp.Regexp) bo
 	switch {
 	case r.Method != "" && r.Method != f.Method,
 		r.Server != "" && r.Server != f.Server,
-		len(r.Tools) > 0 && !(isCall && slices.Contains(r.Tools, f.Tool)),
+		len(r.Tools) > 0 && (!isCall || !slices.Contains(r.Tools, f.Tool)),
 		r.MinSize > 0 && f.Size <= r.MinSize,
 		r.Field == "args_text" && !isCall:
 		return false

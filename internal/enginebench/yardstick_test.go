@@ -19,6 +19,7 @@ func BenchmarkYardstick(b *testing.B) {
 	})
 }
 
+// BenchmarkDecoded is the part of it all that reading takes.
 func BenchmarkDecoded(b *testing.B) {
 	c := theCorpus(b)
 	w := newWorker(theSet(b, "10").set)
