@@ -24,11 +24,17 @@ const tickEvery = 5 * time.Second
 
 // Process decides on one event, and on what waited until the collector took it in.
 func (d *Detector) Process(position int64, e *event.Event) []finding.Finding {
+	m := d.Engine.parse(e)
+	return d.Decide(position, e, &m)
+}
+
+// Decide is Process for an event whose message has been taken apart.
+func (d *Detector) Decide(position int64, e *event.Event, m *event.Message) []finding.Finding {
 	var found []finding.Finding
 	if e.Received.Sub(d.clock) >= tickEvery {
 		found = d.Tick(e.Received)
 	}
-	out := d.Engine.Process(position, e)
+	out := d.Engine.Decide(position, e, m)
 	found = append(found, out.Findings...)
 	for i := range out.Observations {
 		found = append(found, d.Fleet.Observe(&out.Observations[i]).Findings...)

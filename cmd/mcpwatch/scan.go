@@ -8,6 +8,7 @@ import (
 	"io"
 	"os"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/go-json-experiment/json"
@@ -82,6 +83,7 @@ type scan struct {
 	rows, refused int
 	events        int64
 	worst         int
+	found         []scanned // in the current row
 	table         [][]string
 }
 
@@ -89,7 +91,8 @@ type scan struct {
 func (s *scan) refuse(reason string) error {
 	s.complain(reason)
 	s.rows++
-	return s.verdict(s.rows-1, nil)
+	s.found = s.found[:0]
+	return s.verdict(s.rows - 1)
 }
 
 // complain says why not all of the current row could be scanned.
@@ -156,9 +159,9 @@ func isBare(object []byte) bool {
 	return err == nil && form == format.JSONRPC && envelope.Message == nil && envelope.Raw == nil
 }
 
-// judge scans one record, one row of the output.
+// judge scans one record, one row of the output. The record is read into the same memory as the
+// one before: nothing that is found in it is kept once the row is written.
 func (s *scan) judge(record []byte) error {
-	record = bytes.Clone(record) // the next one is read into the same memory, and what is found points into it
 	e, err := s.reader.Read(record)
 	if err != nil {
 		return s.refuse(err.Error())
@@ -166,46 +169,64 @@ func (s *scan) judge(record []byte) error {
 	if e.Session == "" && e.Source.Format == string(format.JSONRPC) {
 		e.Session = "scan" // a bare transcript is one conversation
 	}
+	row := s.rows
+	s.found = s.found[:0]
+	if !s.decide(e, record, row) {
+		s.complain("holds more messages or definitions than are judged: give one a line")
+	}
+	s.rows++
+	return s.verdict(row)
+}
+
+// decide decides on an event and what is lifted out of it, and reports whether that was all of it.
+func (s *scan) decide(e *event.Event, record []byte, row int) (whole bool) {
+	origin := event.Origin{Tenant: "scan", Source: "scan"}
 	// No clock is read, so that a file gives the same output whenever it is scanned.
 	received := e.Time
 	if received.IsZero() {
 		received = time.Unix(0, 0)
 	}
-	row := s.rows
-	var found []scanned
-	taken := s.parser.Take(event.Shipment{
-		Event: *e, Origin: event.Origin{Tenant: "scan", Source: "scan"}, Received: received, Raw: record, Ordinal: row,
-	})
-	dropped := false
-	for i := range taken {
-		dropped = dropped || taken[i].HasMark("children_dropped")
+	if m, err := s.parser.Parse(e.Message); err == nil && !m.Holds() {
+		e.Accept(origin, received, record, row)
 		s.events++
-		for _, f := range s.engine.Process(s.events, &taken[i]) {
-			found = append(found, scanned{row, f})
-			if f.Mode == finding.Alert {
-				s.worst = max(s.worst, f.Severity.Rank())
-			}
+		s.add(row, s.engine.Decide(s.events, e, &m))
+		return true
+	}
+	whole = true
+	taken := s.parser.Take(event.Shipment{Event: *e, Origin: origin, Received: received, Raw: record, Ordinal: row})
+	for i := range taken {
+		whole = whole && !taken[i].HasMark("children_dropped")
+		s.events++
+		s.add(row, s.engine.Process(s.events, &taken[i]))
+	}
+	return whole
+}
+
+func (s *scan) add(row int, found []finding.Finding) {
+	for _, f := range found {
+		s.found = append(s.found, scanned{row, f})
+		if f.Mode == finding.Alert {
+			s.worst = max(s.worst, f.Severity.Rank())
 		}
 	}
-	if dropped {
-		s.complain("holds more messages or definitions than are judged: give one a line")
-	}
-	s.rows++
-	return s.verdict(row, found)
 }
 
 // verdict writes what was found in a row.
-func (s *scan) verdict(row int, found []scanned) error {
+func (s *scan) verdict(row int) error {
 	if s.command.Verdicts {
-		return s.writeVerdict(row, found)
+		return s.writeVerdict(row)
 	}
-	for _, f := range found {
+	for i := range s.found {
+		f := &s.found[i]
 		switch s.form {
 		case "table":
 			if len(s.table) == maxTableRows {
 				return errTableTooLong
 			}
 			line := findingLine(&f.Finding)
+			for n := range line {
+				line[n] = strings.Clone(line[n]) // it may lie in the record
+			}
 			s.table = append(s.table, append([]string{fmt.Sprint(f.row)}, line[1:]...))
 		case "ocsf":
 			if err := writeFinding(s.out, s.form, &f.Finding); err != nil {
@@ -227,10 +248,10 @@ func (s *scan) verdict(row int, found []scanned) error {
 	return nil
 }
 
-func (s *scan) writeVerdict(row int, found []scanned) error {
+func (s *scan) writeVerdict(row int) error {
 	worst, rules := "none", []string{}
 	rank := 0
-	for _, f := range found {
+	for _, f := range s.found {
 		if f.Mode != finding.Alert {
 			continue // shadow findings are recorded, they judge nothing
 		}

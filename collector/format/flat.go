@@ -8,6 +8,8 @@ import (
 	"github.com/mcpwatch/mcpwatch/event"
 )
 
+var flatCarries = []string{event.CarriesArguments, event.CarriesResults, event.CarriesSession}
+
 // flatCall is the members of a flat record that are understood; all others are left out.
 type flatCall struct {
 	method, tool, direction string
@@ -39,7 +41,7 @@ func (r *Reader) readFlat(root event.Value) error {
 	if root.Kind() != event.Object {
 		return &event.FieldError{Reason: "is no flat log of a call"}
 	}
-	e := r.make(Flat, event.ToServer, nil, event.CarriesArguments, event.CarriesResults, event.CarriesSession)
+	e := r.make(Flat, event.ToServer, nil, flatCarries)
 	var call flatCall
 	for name, value := range root.Members() {
 		if !flatContext(e, name, value) {

@@ -116,7 +116,7 @@ func detect(root event.Value) (Format, error) {
 }
 
 // make begins an event of a message.
-func (r *Reader) make(f Format, direction event.Direction, raw jsontext.Value, carries ...string) *event.Event {
+func (r *Reader) make(f Format, direction event.Direction, raw jsontext.Value, carries []string) *event.Event {
 	r.made = event.Event{
 		Direction: direction,
 		Source:    event.Source{Format: string(f), Completeness: carries},

@@ -4,6 +4,8 @@ import (
 	"github.com/mcpwatch/mcpwatch/event"
 )
 
+var messageCarries = []string{event.CarriesArguments, event.CarriesResults, event.CarriesDefinitions}
+
 // readMessage reads a JSON-RPC message, bare or in the "message" of somebody's envelope,
 // of which time, session, direction and a server's name are understood. Where nothing
 // says which way a message went, a client's methods go to the server, the server's own
@@ -18,7 +20,7 @@ func (r *Reader) readMessage(root event.Value) {
 			body = event.Value{}
 		}
 	}
-	e := r.make(JSONRPC, event.ToServer, body.AppendCompact(nil), event.CarriesArguments, event.CarriesResults, event.CarriesDefinitions)
+	e := r.make(JSONRPC, event.ToServer, body.AppendCompact(nil), messageCarries)
 	e.Raw = raw
 	e.Direction = r.directionOf(e.Message)
 	if wrapped {

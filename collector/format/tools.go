@@ -6,6 +6,8 @@ import (
 	"github.com/mcpwatch/mcpwatch/event"
 )
 
+var toolCarries = []string{event.CarriesDefinitions}
+
 // readTool reads a tool definition, a list of them or a tools/list result, and makes of it
 // the answer of a server that lists them.
 func (r *Reader) readTool(root event.Value) error {
@@ -23,7 +25,7 @@ func (r *Reader) readTool(root event.Value) error {
 	}
 	answer := slices.Concat([]byte(`{"jsonrpc":"2.0","id":0,"result":`+before), listed, []byte(after+`}`))
 	r.request = event.Request{Method: "tools/list"}
-	r.make(Tools, event.ToClient, answer, event.CarriesDefinitions).Request = &r.request
+	r.make(Tools, event.ToClient, answer, toolCarries).Request = &r.request
 	return nil
 }
 
