@@ -23,7 +23,7 @@ count: {when: event.method == "tools/call", by: [actor], within: 5m, at_least: 6
 	if err != nil {
 		b.Fatal(err)
 	}
-	before := heap()
+	before := heapInUse()
 	k := newKeeper(set, false)
 	var out Outcome
 	for n := range keys {
@@ -33,7 +33,7 @@ count: {when: event.method == "tools/call", by: [actor], within: 5m, at_least: 6
 	if got := k.kept().Keys; got != keys {
 		b.Fatalf("%d keys are kept, want %d", got, keys)
 	}
-	perKey := float64(heap()-before)/keys - 16
+	perKey := float64(heapInUse()-before)/keys - 16
 	var w state.Writer
 	k.changes(&w, true)
 	chunks := w.Chunks()
@@ -51,8 +51,8 @@ count: {when: event.method == "tools/call", by: [actor], within: 5m, at_least: 6
 	b.ReportMetric(perKey, "B/key")
 }
 
-// heap is what is in use after a collection.
-func heap() uint64 {
+// heapInUse is what is in use after a collection.
+func heapInUse() uint64 {
 	runtime.GC()
 	var m runtime.MemStats
 	runtime.ReadMemStats(&m)
