@@ -33,6 +33,7 @@ type View struct {
 	// buffer holds the texts of the event, and behind definitionBuffer those of the definition.
 	buffer           []byte
 	definitionBuffer int
+	longest          int // that the buffer was for the event
 	uninspected      int64
 
 	scratch  scratch
@@ -58,7 +59,8 @@ type slot struct {
 const (
 	maxHead = 48 << 10
 	maxTail = 16 << 10
-	// maxBuffer is the most memory that a view keeps from event to event for texts.
+	// maxBuffer is the most memory that a view keeps for good for texts. More is kept until an event
+	// did not need it.
 	maxBuffer = 1 << 20
 )
 
@@ -78,9 +80,10 @@ func (v *View) Reset(e *event.Event, m *event.Message) {
 		clear(v.slots)
 		v.round = 1
 	}
-	if v.buffer, v.definitionBuffer = v.buffer[:0], 0; cap(v.buffer) > maxBuffer {
+	if cap(v.buffer) > maxBuffer && v.longest <= maxBuffer {
 		v.buffer = nil
 	}
+	v.buffer, v.definitionBuffer, v.longest = v.buffer[:0], 0, 0
 	v.memo.reset()
 	v.uninspected, v.unjudgedRules = 0, 0
 	if len(e.Message)+len(e.Raw) > maxHead+maxTail {
@@ -244,6 +247,7 @@ func (v *View) strings(value event.Value, names bool) string {
 // textFrom is the text in the buffer from a place on, without its last line break: head and
 // tail where it is long, and how many bytes between them were cut out.
 func (v *View) textFrom(begin int) (text string, cut int) {
+	v.longest = max(v.longest, len(v.buffer))
 	built := v.buffer[begin:]
 	if n := len(built); n > 0 {
 		built = built[:n-1]
