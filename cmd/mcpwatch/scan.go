@@ -38,7 +38,7 @@ type scanned struct {
 
 // scanGarbage is how much garbage a scan lets lie, in percent of what it uses: rules are most of
 // that, and looking through them costs more than the memory.
-const scanGarbage = 400
+const scanGarbage = 200
 
 // Run implements the command.
 func (c *scanCommand) Run(s streams) error {

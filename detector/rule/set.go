@@ -116,6 +116,15 @@ func (s *Set) file() {
 	s.event, s.alone, s.definition = s.schema.newIndex(onEvents), s.schema.newIndex(alone), s.schema.newIndex(onDefinitions)
 }
 
+// Only is the set without its other programs: what one finds alone, however many others would take
+// their part of an event's budget.
+func (s *Set) Only(p *Program) *Set {
+	one := *s
+	one.Programs = []*Program{p}
+	one.file()
+	return &one
+}
+
 // NewView returns a view for evaluating the set's programs.
 func (s *Set) NewView() *View {
 	v := &View{schema: s.schema, slots: make([]slot, len(s.schema.fields))}

@@ -42,6 +42,7 @@ func BenchmarkRules(b *testing.B) {
 // BenchmarkCores shares the work among as many engines as there are cores: run it with -cpu 1,2.
 func BenchmarkCores(b *testing.B) {
 	l, c := theSet(b, "1000-lit"), theCorpus(b)
+	b.ResetTimer()
 	b.RunParallel(func(pb *testing.PB) {
 		w := newWorker(l.set)
 		for pb.Next() {
