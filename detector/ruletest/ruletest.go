@@ -41,7 +41,8 @@ func (r *Result) Failed() int {
 	return n
 }
 
-// Run runs every test of every rule of the set, each rule alone. A rule without a test that wants a finding, or without one that wants none, fails.
+// Run runs every test of every rule of the set, each rule alone. A rule without a test that wants
+// a finding, or without one that wants none, fails.
 func Run(set *rule.Set) []Result {
 	results := make([]Result, 0, len(set.Programs))
 	for _, p := range set.Programs {
