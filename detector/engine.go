@@ -192,8 +192,8 @@ func (g *Engine) found(p *rule.Program, steps uint32, d *rule.Definition) {
 	e, out := g.event, &g.out
 	if p.Kind == rule.KindMatch {
 		f := g.finding(p, e, d)
-		g.keeper.conclude(p, conclusion{
-			finding: f, actor: e.Actor, quiet: func() ([]string, bool) { return p.QuietKey(g.view) }, credential: credentialOf(e.Tenant, e.Source.Name),
+		g.keeper.conclude(p, &f, conclusion{
+			actor: e.Actor, quiet: func() ([]string, bool) { return p.QuietKey(g.view) }, credential: credentialOf(e.Tenant, e.Source.Name),
 			judge:    func() rule.Judgement { return p.Judge(g.view, nil) },
 			excepted: func() (string, []string) { return p.Excepted(g.view) },
 		}, out)

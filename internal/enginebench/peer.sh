@@ -28,7 +28,7 @@ cpu() {
 printf '%-10s %-14s %12s %10s\n' engine rules 'us an event' found
 for set in ${SETS:-10 1000 1000-nometh 1000-lit 10000-lit}; do
 	go run ./internal/enginebench "$dir/rules-$set.json" "$work/$set"
-	for round in $(seq "$rounds"); do
+	for _ in $(seq "$rounds"); do
 		for engine in mcpwatch rsigma_; do
 			if [ $engine = rsigma_ ] && ! command -v rsigma >/dev/null; then continue; fi
 			start=$(cpu $engine "$set" "$work/one.jsonl")
