@@ -85,6 +85,22 @@ fuzz: need-go ## run every Fuzz target for FUZZTIME (10s)
 bench-path: need-go engine ## measure the whole path of an event, from agent to alert
 	go run ./internal/pathbench $(ARGS)
 
+# Where the generated events and rules of the engine's bench lie, and what to measure of it.
+BENCH ?=
+ONLY ?= .
+GENERATED = @[ -f "$(BENCH)/events.jsonl" ] || { echo 'make: BENCH=DIR must name the generated events and rules; make them by: python3 gen.py DATA DIR (tools/bench, of the samples in data)' >&2; exit 1; }
+
+.PHONY: bench-engine
+bench-engine: need-go ## measure the engine on generated events; BENCH=DIR, ONLY=REGEXP, ARGS='-count 6' for benchstat
+	$(GENERATED)
+	@BENCH='$(abspath $(BENCH))' go test -run '^$$' -bench '$(ONLY)' -skip Cores -cpu 1 -timeout 60m $(ARGS) ./internal/enginebench
+	@BENCH='$(abspath $(BENCH))' go test -run '^$$' -bench 'Cores' -cpu 1,2 $(ARGS) ./internal/enginebench
+
+.PHONY: bench-peer
+bench-peer: build ## the engine beside rsigma, over the same events and rules, as processes; BENCH=DIR
+	$(GENERATED)
+	@internal/enginebench/peer.sh '$(BENCH)'
+
 .PHONY: ci
 ci: tidy-check fmt-check lint test-race rules ## all that must hold before a change lands
 

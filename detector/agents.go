@@ -13,10 +13,13 @@ import (
 // commit.
 type agents struct {
 	engine   *Engine
+	decoder  *event.Decoder
 	reported Counts
 }
 
-func newAgents(set *rule.Set) *agents { return &agents{engine: NewEngine(set)} }
+func newAgents(set *rule.Set) *agents {
+	return &agents{engine: NewEngine(set), decoder: event.NewDecoder(event.StoredLimits())}
+}
 
 func (a *agents) keeper() *keeper      { return a.engine.keeper }
 func (a *agents) swap(set *rule.Set)   { a.engine.Swap(set) }
@@ -28,7 +31,8 @@ func (a *agents) restored(clock, committed int64) int64 {
 	return committed - Rewind
 }
 
-// decide implements work.
+// decide implements work. The event is the decoder's: what it causes is encoded before the next one
+// is read.
 func (a *agents) decide(r kafka.Record, before bool, out *outbox) error {
 	if tick, is := kafka.ReadTick(r); is {
 		if before {
@@ -43,18 +47,18 @@ func (a *agents) decide(r kafka.Record, before bool, out *outbox) error {
 		}
 		return nil
 	}
-	e, err := event.Decode(r.Value, event.StoredLimits())
+	e, m, err := a.decoder.Decode(r.Value)
 	if err != nil {
 		return err
 	}
 	if before {
-		a.engine.Prime(r.Offset, &e)
+		a.engine.Prime(r.Offset, e)
 		return nil
 	}
 	paired, marks := e.Request != nil, len(e.Marks)
-	caused := a.engine.Process(r.Offset, &e)
+	caused := a.engine.Decide(r.Offset, e, m)
 	if !paired && e.Request != nil || restates(e.Marks[marks:]) {
-		if err := out.annotate(r, &e); err != nil {
+		if err := out.annotate(r, e); err != nil {
 			return err
 		}
 	}

@@ -104,6 +104,14 @@ func (w *traffic) some() {
 			e.Received = w.now.Add(-20 * time.Second) // a collector whose clock is behind, or whose write came late
 		}
 		events = append(events, e)
+		switch w.random.IntN(10) {
+		case 0:
+			events = append(events, e) // shipped twice
+		case 1, 2:
+			answer := message(fmt.Sprint("a", w.sent), event.ToClient, fmt.Sprintf(`{"jsonrpc":"2.0","id":%d,"result":{"content":[{"type":"text","text":"a key"}]}}`, w.sent))
+			answer.Actor, answer.Server, answer.Time, answer.Received = e.Actor, e.Server, w.now, w.now
+			events = append(events, answer)
+		}
 	}
 	w.send(events...)
 	w.tick()

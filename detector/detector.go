@@ -24,16 +24,21 @@ const tickEvery = 5 * time.Second
 
 // Process decides on one event, and on what waited until the collector took it in.
 func (d *Detector) Process(position int64, e *event.Event) []finding.Finding {
-	return d.Decide(position, e).Findings
+	return d.Decide(position, e, nil).Findings
 }
 
-// Decide is Process that gives all that the event causes in both stages.
-func (d *Detector) Decide(position int64, e *event.Event) Outcome {
+// Decide is Process that gives all that the event causes in both stages. The message is the event's,
+// or nil where it has not been taken apart yet.
+func (d *Detector) Decide(position int64, e *event.Event, m *event.Message) Outcome {
+	if m == nil {
+		parsed := d.Engine.parse(e)
+		m = &parsed
+	}
 	var all Outcome
 	if e.Received.Sub(d.clock) >= tickEvery {
 		all = d.tick(e.Received)
 	}
-	out := d.Engine.Process(position, e)
+	out := d.Engine.Decide(position, e, m)
 	all.add(out)
 	for i := range out.Observations {
 		all.add(d.Fleet.Observe(&out.Observations[i]))

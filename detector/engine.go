@@ -10,6 +10,7 @@
 package detector
 
 import (
+	"slices"
 	"time"
 
 	"github.com/mcpwatch/mcpwatch/detector/rule"
@@ -37,6 +38,13 @@ type Engine struct {
 	events *event.Seen
 	keeper *keeper
 	counts Counts
+	id     []byte // of the last event, with whose it is
+
+	// What is being decided on, and what it has caused so far; tell is told what the set finds.
+	event *event.Event
+	out   Outcome
+	room  []finding.Finding // for those of out
+	tell  rule.Found
 }
 
 // Counts is what an engine has done so far.
@@ -72,13 +80,15 @@ type Held struct {
 func NewEngine(set *rule.Set) *Engine { return newEngine(set, Window) }
 
 func newEngine(set *rule.Set, window int64) *Engine {
-	return &Engine{
+	g := &Engine{
 		set:    set,
 		view:   set.NewView(),
 		pairer: event.NewPairer(window),
 		events: event.NewSeen(window),
 		keeper: newKeeper(set, false),
 	}
+	g.tell = g.found
+	return g
 }
 
 // Counts returns what the engine has done so far.
@@ -99,19 +109,27 @@ func (g *Engine) Swap(set *rule.Set) {
 
 // Prime shows the engine an event that was decided on before, so that it knows it when it comes
 // again, and the request when its answer does. It finds nothing.
-func (g *Engine) Prime(position int64, e *event.Event) { g.take(position, e) }
+func (g *Engine) Prime(position int64, e *event.Event) {
+	m := g.parse(e)
+	g.take(position, e, &m)
+}
 
-// take says whether an event is new, and pairs it with its request.
-func (g *Engine) take(position int64, e *event.Event) (message event.Message, isNew bool) {
-	if !g.events.Add(position, e.Tenant+"\x00"+e.Source.Name+"\x00"+e.ID) {
-		return message, false
-	}
-	message, err := g.parser.Parse(e.Message)
+func (g *Engine) parse(e *event.Event) event.Message {
+	m, err := g.parser.Parse(e.Message)
 	if err != nil {
 		g.counts.Malformed++
 	}
-	g.pairer.Pair(position, e, &message)
-	return message, true
+	return m
+}
+
+// take says whether an event is new, and pairs it with its request.
+func (g *Engine) take(position int64, e *event.Event, m *event.Message) (isNew bool) {
+	g.id = append(append(append(append(append(g.id[:0], e.Tenant...), 0), e.Source.Name...), 0), e.ID...)
+	if !g.events.Add(position, g.id) {
+		return false
+	}
+	g.pairer.Pair(position, e, m)
+	return true
 }
 
 // Process decides on one event and returns what it causes: first what rules find in the event
@@ -119,26 +137,43 @@ func (g *Engine) take(position int64, e *event.Event) (message event.Message, is
 // An event whose id it knows of the same tenant and source changes nothing: an id is the
 // source's word, and one source cannot pass for another. A response is paired with its request on
 // the way, unless its source has done so. The position is the event's place in the stream, such
-// as its Kafka offset, higher than the one before.
+// as its Kafka offset, higher than the one before. What the event has then is its own or the
+// engine's, and good until the next one: who keeps it clones it.
 func (g *Engine) Process(position int64, e *event.Event) Outcome {
-	message, isNew := g.take(position, e)
-	if !isNew {
+	m := g.parse(e)
+	return g.Decide(position, e, &m)
+}
+
+// Decide is Process for an event whose message has been taken apart, as a Decoder does.
+func (g *Engine) Decide(position int64, e *event.Event, m *event.Message) Outcome {
+	if !g.take(position, e, m) {
 		g.counts.Repeats++
 		return Outcome{}
 	}
 	g.counts.Events++
-	g.view.Reset(e, &message)
+	g.view.Reset(e, m)
 	if n := g.view.Uninspected(); n > 0 {
 		e.Mark(uninspected)
 		g.counts.Uninspected += uint64(n)
 	}
-	var out Outcome
-	g.set.Match(g.view, func(p *rule.Program, steps uint32, d *rule.Definition) {
-		g.found(p, steps, d, e, &out)
-	})
+	g.event, g.out = e, Outcome{Findings: g.room}
+	g.set.Match(g.view, g.tell)
 	g.counts.Unjudged += uint64(g.view.Unjudged())
 	g.counts.UnjudgedRules += uint64(g.view.UnjudgedRules())
-	g.counts.Findings += uint64(len(out.Findings))
+	g.counts.Findings += uint64(len(g.out.Findings))
+	return g.taken()
+}
+
+// taken is the outcome, its findings copied out of the room that is used for every event's.
+func (g *Engine) taken() Outcome {
+	out := g.out
+	out.Findings = nil
+	if found := g.out.Findings; len(found) > 0 {
+		out.Findings = slices.Clone(found)
+		clear(found)
+		g.room = found[:0]
+	}
+	g.event, g.out = nil, Outcome{}
 	return out
 }
 
@@ -163,11 +198,12 @@ func (g *Engine) Watermark() int64 { return g.keeper.clock - Lateness.Microsecon
 func (g *Engine) Explain(p *rule.Program) ([]rule.Explanation, error) { return g.view.Explain(p) }
 
 // found goes on with a program of which the shown event meets conditions.
-func (g *Engine) found(p *rule.Program, steps uint32, d *rule.Definition, e *event.Event, out *Outcome) {
+func (g *Engine) found(p *rule.Program, steps uint32, d *rule.Definition) {
+	e, out := g.event, &g.out
 	if p.Kind == rule.KindMatch {
 		f := g.finding(p, e, d)
-		g.keeper.conclude(p, conclusion{
-			finding: f, actor: e.Actor, quiet: func() ([]string, bool) { return p.QuietKey(g.view) }, credential: credentialOf(e.Tenant, e.Source.Name),
+		g.keeper.conclude(p, &f, conclusion{
+			actor: e.Actor, quiet: func() ([]string, bool) { return p.QuietKey(g.view) }, credential: credentialOf(e.Tenant, e.Source.Name),
 			judge:    func() rule.Judgement { return p.Judge(g.view, nil) },
 			excepted: func() (string, []string) { return p.Excepted(g.view) },
 		}, out)
@@ -188,8 +224,8 @@ func (g *Engine) found(p *rule.Program, steps uint32, d *rule.Definition, e *eve
 // definition is the definition's: the same text from the same server to the same actor
 // has one id, however often it is listed.
 func (g *Engine) finding(p *rule.Program, e *event.Event, d *rule.Definition) finding.Finding {
-	f := g.keeper.finding(p, p.Sight(g.view))
-	f.Agent, f.Server = e.Agent, e.Server // with what this version does not know of them
+	s := g.view.Glance()
+	f := g.keeper.finding(p, &s)
 	if d == nil {
 		f.Events = []string{e.ID}
 		f.DeriveID()

@@ -144,9 +144,8 @@ func credentialOf(tenant, source string) uint64 {
 	return h.Sum64()
 }
 
-// conclusion is a finding on its way: its words, and what may hold it back.
+// conclusion says what becomes of a finding on its way: its words, and what may hold it back.
 type conclusion struct {
-	finding    finding.Finding
 	actor      string
 	quiet      func() ([]string, bool)
 	credential uint64
@@ -155,27 +154,26 @@ type conclusion struct {
 }
 
 // conclude gives a finding out, unless an exception or a quiet time holds it back.
-func (k *keeper) conclude(p *rule.Program, c conclusion, out *Outcome) {
-	f := c.finding
+func (k *keeper) conclude(p *rule.Program, f *finding.Finding, c conclusion, out *Outcome) {
 	hides, expired := c.excepted()
 	if hides != "" {
 		k.counts.Excepted++
-		out.Held = append(out.Held, Held{f, hides})
+		out.Held = append(out.Held, Held{*f, hides})
 		return
 	}
 	f.ExpiredExceptions = expired
 	j := c.judge()
 	f.Severity, f.Risk, f.Title, f.Summary = j.Severity, j.Risk, j.Title, j.Summary
 	if p.Quiet > 0 {
-		ok, suppressed := k.admit(p, &f, c)
+		ok, suppressed := k.admit(p, f, c)
 		if !ok {
 			k.counts.Suppressed++
-			out.Held = append(out.Held, Held{f, ""})
+			out.Held = append(out.Held, Held{*f, ""})
 			return
 		}
 		f.Suppressed = suppressed
 	}
-	out.Findings = append(out.Findings, f)
+	out.Findings = append(out.Findings, *f)
 }
 
 // admit asks the rule's quiet time whether a finding passes.
@@ -190,10 +188,7 @@ func (k *keeper) admit(p *rule.Program, f *finding.Finding, c conclusion) (ok bo
 	if p.Fleet {
 		at = f.Received.UnixMicro()
 	}
-	opener, err := finding.Encode(f)
-	if err != nil {
-		opener = nil // it is only asked for when the quiet time ends
-	}
+	opener := encoded(*f)
 	var next int64
 	t.quiet.Update(key, c.credential, f.Received.UnixMicro(), func(q *window.Quiet, _ bool) bool {
 		ok, suppressed = q.Admit(at, f.Received.UnixMicro(), p.Quiet.Microseconds(), opener)
@@ -213,6 +208,16 @@ func quietKeyOf(p *rule.Program, tenant, actor string, parts []string) window.Ke
 		parts = append([]string{actor}, parts...)
 	}
 	return keyOf(tenant, parts...)
+}
+
+// encoded is a finding's JSON, for when its quiet time ends. It takes a copy, since what is encoded
+// lies on the heap, and most findings need not.
+func encoded(f finding.Finding) []byte {
+	opener, err := finding.Encode(&f)
+	if err != nil {
+		return nil // its end will say nothing then
+	}
+	return opener
 }
 
 // sweepEvery is how often what no window can need any more is looked for.

@@ -104,7 +104,7 @@ func TestStand(t *testing.T) {
 		set, p := oneRule(t, test.rule)
 		d := detector.New(set)
 		for i := range test.events {
-			d.Decide(int64(i), &test.events[i])
+			d.Decide(int64(i), &test.events[i], nil)
 		}
 		if got := standOf(t, d, p, &test.events[len(test.events)-1]); !reflect.DeepEqual(got, test.want) {
 			t.Errorf("%s: stands at %+v, want %+v", name, got, test.want)
@@ -133,8 +133,8 @@ func TestAStepThatDoesNotFollowSaysWhy(t *testing.T) {
 	set, p := oneRule(t, `sequence: {by: [actor], within: 1m, steps: [{as: read, when: call.tool == "a"}, {when: call.tool == "b" && server.id != read.server.id}]}`)
 	d := detector.New(set)
 	first, second := toolCall(1, "s", "a", 0), toolCall(2, "s", "b", 1)
-	d.Decide(1, &first)
-	d.Decide(2, &second)
+	d.Decide(1, &first, nil)
+	d.Decide(2, &second, nil)
 	want := []rule.Leaf{{Text: "server.id != read.server.id", Values: []string{`server.id = "s"`, `read.server.id = "s"`}}}
 	if s := standOf(t, d, p, &second); len(s.UnderWay) != 1 || !reflect.DeepEqual(s.UnderWay[0].Refused, want) {
 		t.Errorf("%+v, want the refusal %+v", s, want)
@@ -150,7 +150,7 @@ func TestWhatIsHeldBackIsTold(t *testing.T) {
 		found, held, hidden int
 	}{{"s", 1, 0, 0}, {"s", 0, 1, 0}, {"trusted", 0, 0, 1}} {
 		e := toolCall(i, test.server, "a", i)
-		out := d.Decide(int64(i), &e)
+		out := d.Decide(int64(i), &e, nil)
 		found, held, hidden := len(out.Findings), 0, 0
 		for _, h := range out.Held {
 			switch h.Exception {

@@ -14,6 +14,15 @@ const (
 	maxExtraBytes = 64 * 1024
 )
 
+// Bound holds an event that was not decoded to the bounds of one that was: what is longer than
+// it may be is cut and marked. The error is a *FieldError.
+func (e *Event) Bound() error {
+	if err := e.bound(true); err != nil {
+		return err
+	}
+	return nil
+}
+
 // bound cuts what is longer than it may be and marks it. long says that some text or entry of a
 // list may have over maxName bytes.
 func (e *Event) bound(long bool) *FieldError {

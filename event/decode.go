@@ -25,6 +25,8 @@ type Decoder struct {
 	completeness map[string][]string
 	// longest is the length of the event's longest text or entry of a list.
 	longest int
+	// mended says that the document was no valid Unicode.
+	mended bool
 }
 
 // Bounds of what a decoder remembers of completeness lists.
@@ -61,18 +63,35 @@ func Decode(data []byte, limits Limits) (Event, error) {
 // are the decoder's and good until its next Decode: who keeps an event clones it. The strings in
 // them are good for ever (see Value), and so are Message and Arguments.
 func (d *Decoder) Decode(data []byte) (*Event, *Message, error) {
-	if len(data) > d.limits.Bytes {
-		return nil, nil, &FieldError{Reason: fmt.Sprintf("%d bytes, at most %d are taken", len(data), d.limits.Bytes)}
-	}
-	mended, err := d.parse(data)
-	if err != nil {
+	if _, err := d.Parse(data); err != nil {
 		return nil, nil, err
 	}
+	return d.Event()
+}
+
+// Parse reads one document, mended if need be, that is an event or whatever else a caller makes
+// one of. The value is good until the next Parse or Decode.
+func (d *Decoder) Parse(data []byte) (Value, error) {
+	if len(data) > d.limits.Bytes {
+		return Value{}, &FieldError{Reason: fmt.Sprintf("%d bytes, at most %d are taken", len(data), d.limits.Bytes)}
+	}
+	var err error
+	if d.mended, err = d.parse(data); err != nil {
+		return Value{}, err
+	}
+	return d.doc.root(), nil
+}
+
+// Mended reports whether what was parsed last had invalid UTF-8 or half surrogate pairs.
+func (d *Decoder) Mended() bool { return d.mended }
+
+// Event takes what was parsed last for an event, as Decode does.
+func (d *Decoder) Event() (*Event, *Message, error) {
 	d.reset()
 	if err := d.readEvent(d.doc.root()); err != nil {
 		return nil, nil, err
 	}
-	if mended {
+	if d.mended {
 		d.event.Mark("invalid_utf8")
 	}
 	if err := d.event.bound(d.longest > maxName); err != nil {

@@ -36,6 +36,11 @@ func Expand(e *Event, m *Message) []Event {
 	return x.children
 }
 
+// Holds reports whether a message has others in it, which Expand lifts out.
+func (m *Message) Holds() bool {
+	return m.Root.Kind() == Array || m.Result.Get("inputRequests").Exists() || m.Params.Get("inputResponses").Exists()
+}
+
 type expander struct {
 	parent   *Event
 	children []Event

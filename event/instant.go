@@ -5,6 +5,13 @@ import (
 	"time"
 )
 
+// Time is the value if it is a string that holds an RFC 3339 time.
+func (v Value) Time() (time.Time, bool) {
+	var t time.Time
+	err := readTime(&t, v, "", "")
+	return t, err == nil && v.Kind() == String
+}
+
 // readTime reads an RFC 3339 time.
 func readTime(to *time.Time, v Value, prefix, name string) *FieldError {
 	if v.Kind() != String {

@@ -2,6 +2,7 @@ package event
 
 import (
 	"crypto/sha256"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -32,8 +33,12 @@ const (
 type Pairer struct {
 	open map[pairKey]openRequest
 	// order holds the window's requests by age, those no longer open too.
-	order  []orderEntry
+	order  ring[orderEntry]
 	window int64
+	// arena holds what is remembered, keyed texts and requests.
+	arena arena
+	// paired is the request of the last answer.
+	paired Request
 	// brought is how many bytes of arguments all requests had; the first bare ones of order
 	// have lost theirs.
 	brought uint64
@@ -58,15 +63,6 @@ type pairKey struct {
 	instance                       bool // connection is a tap's instance, not a session
 }
 
-// clone is an equal key that holds no memory but its own.
-func (k pairKey) clone() pairKey {
-	all := strings.Join([]string{k.tenant, k.source, k.connection, k.id}, "")
-	for _, part := range []*string{&k.tenant, &k.source, &k.connection, &k.id} {
-		*part, all = all[:len(*part)], all[len(*part):]
-	}
-	return k
-}
-
 // NewPairer returns a Pairer that remembers requests for that many positions.
 func NewPairer(window int64) *Pairer {
 	return &Pairer{open: make(map[pairKey]openRequest), window: window}
@@ -75,13 +71,14 @@ func NewPairer(window int64) *Pairer {
 // Pair remembers e if it is a request, and sets e.Request if it answers one. An event
 // that its source has paired already stays as it is. One that cannot be paired, for want
 // of a session or connection or of its request, is marked. The position is e's place in the
-// stream and never lower than the one before.
+// stream and never lower than the one before. e.Request is the pairer's then, and good until
+// its next Pair.
 func (p *Pairer) Pair(position int64, e *Event, m *Message) {
 	p.forget(position)
 	switch m.Kind {
 	case KindRequest:
 		if key, ok := keyOf(e, m.ID, e.Direction); ok {
-			p.remember(position, key.clone(), requestOf(e, m))
+			p.remember(position, p.kept(key), p.requestOf(e, m))
 		}
 	case KindResponse, KindError:
 		if e.Request != nil || m.ID == "" {
@@ -103,9 +100,9 @@ func (p *Pairer) Pair(position int64, e *Event, m *Message) {
 			}
 			e.Mark("answered_by_text_id")
 		}
-		request := opened.request
-		e.Request = &request
-		if request.Arguments == nil && (request.Method == "tools/call" || request.Method == "prompts/get") {
+		p.paired = opened.request
+		e.Request = &p.paired
+		if r := e.Request; r.Arguments == nil && (r.Method == "tools/call" || r.Method == "prompts/get") {
 			e.Mark("request_arguments_dropped")
 		}
 	case KindNotification, KindBatch, KindUnknown:
@@ -117,24 +114,22 @@ func (p *Pairer) Evicted() uint64 { return p.evicted }
 
 // forget drops what the window has passed.
 func (p *Pairer) forget(position int64) {
-	passed := 0
-	for passed < len(p.order) && position-p.order[passed].position > p.window {
-		if o := p.order[passed]; p.isOpen(o) {
+	for p.order.count > 0 && position-p.order.at(0).position > p.window {
+		if o := p.order.at(0); p.isOpen(o) {
 			delete(p.open, o.key)
 			p.evicted++
 		}
-		passed++
+		p.order.pop()
+		p.bare = max(p.bare-1, 0)
 	}
-	p.order = p.order[passed:]
-	p.bare = max(p.bare-passed, 0)
 }
 
 func (p *Pairer) remember(position int64, key pairKey, r Request) {
 	p.brought += uint64(len(r.Arguments))
 	p.open[key] = openRequest{request: r, position: position}
-	p.order = append(p.order, orderEntry{key, position, p.brought})
-	for ; p.brought-p.order[p.bare].brought > maxArgumentsHeld; p.bare++ {
-		if o := p.order[p.bare]; p.isOpen(o) {
+	p.order.push(orderEntry{key, position, p.brought})
+	for ; p.brought-p.order.at(p.bare).brought > maxArgumentsHeld; p.bare++ {
+		if o := p.order.at(p.bare); p.isOpen(o) {
 			opened := p.open[o.key]
 			opened.request.Arguments = nil
 			p.open[o.key] = opened
@@ -142,7 +137,7 @@ func (p *Pairer) remember(position int64, key pairKey, r Request) {
 	}
 }
 
-func (p *Pairer) isOpen(o orderEntry) bool {
+func (p *Pairer) isOpen(o *orderEntry) bool {
 	opened, ok := p.open[o.key]
 	return ok && opened.position == o.position
 }
@@ -183,9 +178,19 @@ func asNumber(id string) string {
 	return ""
 }
 
-func requestOf(e *Event, m *Message) Request {
-	// Clones: a string of the event would hold all of it in memory for as long as the window.
-	r := Request{Event: strings.Clone(e.ID), Method: strings.Clone(cut(m.Method, maxName)), Name: strings.Clone(cut(m.Name(), maxText))}
+// kept is a key with texts of the pairer's own.
+func (p *Pairer) kept(k pairKey) pairKey {
+	k.tenant, k.source, k.connection, k.id = p.own(k.tenant), p.own(k.source), p.own(k.connection), p.own(k.id)
+	return k
+}
+
+// own is a copy: a string of the event would hold all of it in memory for as long as the window.
+func (p *Pairer) own(s string) string {
+	return p.arena.keep(append(p.arena.take(len(s)), s...))
+}
+
+func (p *Pairer) requestOf(e *Event, m *Message) Request {
+	r := Request{Event: p.own(e.ID), Method: p.own(cut(m.Method, maxName)), Name: p.own(cut(m.Name(), maxText))}
 	if m.Method != "tools/call" && m.Method != "prompts/get" {
 		return r
 	}
@@ -193,8 +198,11 @@ func requestOf(e *Event, m *Message) Request {
 	case Absent:
 		r.Arguments = jsontext.Value("{}")
 	case Object:
-		if raw := arguments.AppendCompact(nil); len(raw) <= maxRequestArguments {
-			r.Arguments = raw
+		raw := arguments.Raw()
+		compact := arguments.AppendCompact(p.arena.take(len(raw)))
+		if len(compact) <= maxRequestArguments {
+			p.arena.keep(compact)
+			r.Arguments = slices.Clip(compact)
 		}
 	default:
 	}

@@ -54,7 +54,7 @@ func scan(data []byte, nodes []node, depth int, check bool) (scanned, error) {
 					break
 				}
 			}
-			nodes = append(nodes, node{meta, uint32(i + 1), uint32(end), uint32(len(nodes) + 1)})
+			nodes = append(nodes, node{meta | isName, uint32(i + 1), uint32(end), uint32(len(nodes) + 1)})
 			if i = end + 2; i >= len(data) || data[i-1] != ':' || data[i] <= ' ' {
 				if i, err = s.colon(data, end+1); err != nil {
 					break

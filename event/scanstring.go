@@ -181,23 +181,23 @@ func hex4[T []byte | string](text T, i int) (rune, bool) {
 	if len(text)-i < 4 {
 		return 0, false
 	}
-	var r rune
-	for k := range 4 {
-		c := text[i+k]
-		switch {
-		case '0' <= c && c <= '9':
-			c -= '0'
-		case 'a' <= c && c <= 'f':
-			c -= 'a' - 10
-		case 'A' <= c && c <= 'F':
-			c -= 'A' - 10
-		default:
-			return 0, false
-		}
-		r = r<<4 | rune(c)
-	}
-	return r, true
+	r := rune(hexDigit[text[i]])<<12 | rune(hexDigit[text[i+1]])<<8 | rune(hexDigit[text[i+2]])<<4 | rune(hexDigit[text[i+3]])
+	return r, r >= 0
 }
+
+// hexDigit is what a character stands for, negative for one that is no hexadecimal digit.
+var hexDigit = func() (digit [256]int8) {
+	for c := range digit {
+		digit[c] = -1
+	}
+	for n, c := range "0123456789abcdef" {
+		digit[c] = int8(n)
+	}
+	for n, c := range "ABCDEF" {
+		digit[c] = int8(10 + n)
+	}
+	return digit
+}()
 
 // unescapeRune reads the \u escape, or the pair of them, that a valid string begins with, and
 // gives its length.

@@ -5,9 +5,10 @@ package event
 // not, at most a window of positions before. So the answer is a function of what came in
 // that window, wherever Seen began. It belongs to one goroutine.
 type Seen struct {
-	last   map[string]int64
-	order  []seenID // by age; an id that came again since is in it twice
+	last   map[string]seenID
+	order  ring[seenID] // by age; an id that came again since is in it twice
 	window int64
+	arena  arena // of the ids
 }
 
 type seenID struct {
@@ -17,20 +18,24 @@ type seenID struct {
 
 // NewSeen returns a Seen that remembers ids for that many positions.
 func NewSeen(window int64) *Seen {
-	return &Seen{last: make(map[string]int64), window: window}
+	return &Seen{last: make(map[string]seenID), window: window}
 }
 
-// Add remembers that an id is at a position, and reports whether it is new. Each position is
-// higher than the one before.
-func (s *Seen) Add(position int64, id string) bool {
-	for len(s.order) > 0 && position-s.order[0].position > s.window {
-		if o := s.order[0]; s.last[o.id] == o.position {
+// Add remembers that an id, of which it keeps a copy, is at a position, and reports whether it is
+// new. Each position is higher than the one before.
+func (s *Seen) Add(position int64, id []byte) bool {
+	for s.order.count > 0 && position-s.order.at(0).position > s.window {
+		if o := *s.order.at(0); s.last[o.id].position == o.position {
 			delete(s.last, o.id)
 		}
-		s.order = s.order[1:]
+		s.order.pop()
 	}
-	_, known := s.last[id]
-	s.last[id] = position
-	s.order = append(s.order, seenID{id, position})
+	at, known := s.last[string(id)]
+	if !known {
+		at.id = s.arena.keep(append(s.arena.take(len(id)), id...))
+	}
+	at.position = position
+	s.last[at.id] = at
+	s.order.push(at)
 	return !known
 }

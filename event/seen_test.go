@@ -25,7 +25,7 @@ func TestSeenKnowsTheIDsOfItsWindow(t *testing.T) {
 				}
 			}
 			at[position] = id
-			if got := seen.Add(position, id); got != fresh {
+			if got := seen.Add(position, []byte(id)); got != fresh {
 				t.Fatalf("Add(%d, %q) = %t with %v before", position, id, got, at)
 			}
 		}

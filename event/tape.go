@@ -24,8 +24,8 @@ type tape struct {
 
 // node is one value or one name.
 type node struct {
-	// meta is the kind, whether a string has escapes and, once it was unescaped, one more
-	// than its place in texts.
+	// meta is the kind, whether a string has escapes, whether it is a member's name and, once it
+	// was unescaped, one more than its place in texts.
 	meta uint32
 	// start and end bound the text in the document, a string's without its quotes.
 	start, end uint32
@@ -36,14 +36,16 @@ type node struct {
 const (
 	kindMask  = 0x07
 	escaped   = 0x08
-	textShift = 4
+	isName    = 0x10
+	textShift = 5
 	maxTexts  = math.MaxUint32 >> textShift
 )
 
 func (n *node) kind() ValueKind { return ValueKind(n.meta & kindMask) }
 
 const (
-	// keptNodes is how many nodes of memory are kept for the next document: 256 KiB.
+	// keptNodes is how many nodes of memory are kept for good: 256 KiB. More is kept until a document
+	// did not need it.
 	keptNodes = 16 << 10
 	// maxParsed is the longest document, in bytes.
 	maxParsed = math.MaxInt32
@@ -54,8 +56,8 @@ var errDepth = errors.New("is nested too deep")
 // parse reads one document. The values of the one before are good no longer. An error is
 // errDepth, a *flaw, or says that the text is too long.
 func (t *tape) parse(raw []byte, depth int) error {
-	if cap(t.nodes) > keptNodes {
-		t.nodes = nil
+	if cap(t.nodes) > keptNodes && len(t.nodes) <= keptNodes {
+		t.nodes = nil // one large document after the other would only make it anew
 	}
 	clear(t.texts)
 	t.texts = t.texts[:0]
@@ -129,7 +131,11 @@ func textOf(b []byte) string {
 
 // unescape gives a valid JSON string, without its quotes, the characters that it stands for.
 func (a *arena) unescape(s string) string {
-	out := a.take(len(s)) // no escape is shorter than what it stands for
+	return a.keep(appendUnescaped(a.take(len(s)), s)) // no escape is shorter than what it stands for
+}
+
+// appendUnescaped appends the characters that a valid JSON string, without its quotes, stands for.
+func appendUnescaped(out []byte, s string) []byte {
 	for i := 0; i < len(s); {
 		if s[i] != '\\' {
 			n := strings.IndexByte(s[i:], '\\')
@@ -161,5 +167,5 @@ func (a *arena) unescape(s string) string {
 		}
 		i += 2
 	}
-	return a.keep(out)
+	return out
 }

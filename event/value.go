@@ -78,6 +78,32 @@ func (v Value) Text() string {
 	return v.doc.text(v.at)
 }
 
+// AppendStrings appends every string in the value in the order of the JSON, the value itself if it
+// is one, and the names of members where they are wanted, each with a line break behind it.
+func (v Value) AppendStrings(dst []byte, names bool) []byte {
+	if v.doc == nil {
+		return dst
+	}
+	nodes, unwanted := v.doc.nodes, uint32(isName)
+	if names {
+		unwanted = 0
+	}
+	nodes = nodes[v.at:nodes[v.at].next]
+	for i := range nodes {
+		n := &nodes[i]
+		if n.kind() != String || n.meta&unwanted != 0 {
+			continue
+		}
+		if text := v.doc.data[n.start:n.end]; n.meta&escaped == 0 {
+			dst = append(dst, text...)
+		} else {
+			dst = appendUnescaped(dst, text)
+		}
+		dst = append(dst, '\n')
+	}
+	return dst
+}
+
 // Bool reports whether the value is true.
 func (v Value) Bool() bool {
 	return v.Kind() == Bool && v.doc.data[v.doc.nodes[v.at].start] == 't'

@@ -7,7 +7,6 @@ import (
 	"encoding/base32"
 	"encoding/binary"
 	"fmt"
-	"strings"
 	"time"
 
 	"github.com/go-json-experiment/json"
@@ -111,22 +110,24 @@ type Observed struct {
 // DeriveID sets the finding's ID from the rule, its version, the tenant, the key and the
 // events: 26 characters of a SHA-256 over the parts, each with its length.
 func (f *Finding) DeriveID() {
-	h := sha256.New()
-	part := func(s string) {
-		h.Write(binary.AppendUvarint(nil, uint64(len(s))))
-		h.Write([]byte(s))
-	}
+	var room [512]byte
+	text := room[:0]
+	part := func(s string) { text = append(binary.AppendUvarint(text, uint64(len(s))), s...) }
 	part(f.Rule)
 	part(f.RuleVersion)
 	part(f.Tenant)
 	for _, list := range [][]string{f.Key, f.Events} {
-		h.Write(binary.AppendUvarint(nil, uint64(len(list))))
+		text = binary.AppendUvarint(text, uint64(len(list)))
 		for _, s := range list {
 			part(s)
 		}
 	}
-	f.ID = strings.ToLower(base32.HexEncoding.WithPadding(base32.NoPadding).EncodeToString(h.Sum(nil)[:16]))
+	sum := sha256.Sum256(text)
+	f.ID = digits.EncodeToString(sum[:16])
 }
+
+// digits are base 32 with lower-case letters.
+var digits = base32.NewEncoding("0123456789abcdefghijklmnopqrstuv").WithPadding(base32.NoPadding)
 
 // Encode returns the finding's JSON.
 func Encode(f *Finding) ([]byte, error) {

@@ -20,10 +20,13 @@ import (
 type rowReader struct {
 	format format.Format // "": found by itself, record by record
 	err    io.Writer     // is told what cannot be read
-	// each is given the events of a row. They point into memory of their own.
-	each func(row int, events []event.Event) error
+	// each is given the events of a row, good until it returns; of a row with one event also its
+	// message, where that was taken apart on the way.
+	each func(row int, events []event.Event, parsed *event.Message) error
 
+	reader        *format.Reader
 	parser        event.Parser
+	one           [1]event.Event
 	rows, refused int
 }
 
@@ -41,6 +44,7 @@ func (r *rowReader) readFile(name string, stdin io.Reader) error {
 }
 
 func (r *rowReader) read(in io.Reader) error {
+	r.reader = format.NewReader(r.format, event.Limits{Bytes: maxRecord, Depth: event.DefaultLimits().Depth})
 	err := eachRecord(in, r.record, r.refuse)
 	if err == nil && r.rows == 0 {
 		return errors.New("reading: the file holds nothing")
@@ -51,13 +55,13 @@ func (r *rowReader) read(in io.Reader) error {
 // refuse counts a row that nobody can read.
 func (r *rowReader) refuse(reason string) error {
 	r.complain(reason)
-	return r.give(nil)
+	return r.give(nil, nil)
 }
 
 // give hands on the events of the current row, which ends it.
-func (r *rowReader) give(events []event.Event) error {
+func (r *rowReader) give(events []event.Event, parsed *event.Message) error {
 	r.rows++
-	return r.each(r.rows-1, events)
+	return r.each(r.rows-1, events, parsed)
 }
 
 // complain says why not all of the current row can be read.
@@ -131,11 +135,9 @@ func isBare(object []byte) bool {
 	return err == nil && form == format.JSONRPC && envelope.Message == nil && envelope.Raw == nil
 }
 
-// row makes events of one record.
+// row makes events of one record. The next one is read into the same memory.
 func (r *rowReader) row(record []byte) error {
-	limits := event.Limits{Bytes: maxRecord, Depth: event.DefaultLimits().Depth}
-	record = bytes.Clone(record) // the next one is read into the same memory, and what is found points into it
-	e, err := format.Read(r.format, record, limits)
+	e, err := r.reader.Read(record)
 	if err != nil {
 		return r.refuse(err.Error())
 	}
@@ -147,14 +149,18 @@ func (r *rowReader) row(record []byte) error {
 	if received.IsZero() {
 		received = time.Unix(0, 0)
 	}
-	events := r.parser.Take(event.Shipment{
-		Event: e, Origin: event.Origin{Tenant: "scan", Source: "scan"}, Received: received, Raw: record, Ordinal: r.rows,
-	})
+	origin := event.Origin{Tenant: "scan", Source: "scan"}
+	if m, err := r.parser.Parse(e.Message); err == nil && !m.Holds() {
+		e.Accept(origin, received, record, r.rows)
+		r.one[0] = *e
+		return r.give(r.one[:], &m)
+	}
+	events := r.parser.Take(event.Shipment{Event: *e, Origin: origin, Received: received, Raw: record, Ordinal: r.rows})
 	for i := range events {
 		if events[i].HasMark("children_dropped") {
 			r.complain("holds more messages or definitions than are judged: give one a line")
 			break
 		}
 	}
-	return r.give(events)
+	return r.give(events, nil)
 }

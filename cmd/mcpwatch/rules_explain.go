@@ -16,7 +16,7 @@ import (
 
 type rulesExplainCommand struct {
 	ruleFlags
-	Format   format.Format `help:"events, jsonrpc or tools; found by itself where not given." enum:",events,jsonrpc,tools" default:""`
+	Format   format.Format `help:"events, flat, jsonrpc or tools; found by itself where not given." enum:",events,flat,jsonrpc,tools" default:""`
 	Output   string        `short:"o" help:"table or jsonl; a table on a terminal, else jsonl." enum:",table,jsonl" default:""`
 	OnlyHits bool          `help:"Leave out the events that meet no condition and cause nothing."`
 	Events   string        `help:"File to read, - for standard input." required:"" placeholder:"FILE"`
@@ -76,9 +76,9 @@ type explainedView struct {
 	detector.Stand
 }
 
-func (x *explainer) row(row int, events []event.Event) error {
+func (x *explainer) row(row int, events []event.Event, parsed *event.Message) error {
 	for i := range events {
-		one, err := x.event(row, &events[i])
+		one, err := x.event(row, &events[i], parsed)
 		if err != nil {
 			return err
 		}
@@ -101,8 +101,8 @@ func (x *explainer) row(row int, events []event.Event) error {
 	return nil
 }
 
-func (x *explainer) event(row int, e *event.Event) (*explained, error) {
-	out := x.detector.Decide(x.events+1, e)
+func (x *explainer) event(row int, e *event.Event, parsed *event.Message) (*explained, error) {
+	out := x.detector.Decide(x.events+1, e, parsed)
 	one := &explained{program: x.program, row: row, event: e, message: x.inWords(e), found: out.Findings, held: out.Held}
 	before, after := x.counts, x.detector.Counts()
 	x.counts = after

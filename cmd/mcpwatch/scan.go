@@ -5,7 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"runtime/debug"
 	"slices"
+	"strings"
 
 	"github.com/go-json-experiment/json"
 
@@ -17,7 +19,7 @@ import (
 
 type scanCommand struct {
 	ruleFlags
-	Format   format.Format    `help:"events, jsonrpc or tools; found by itself where not given." enum:",events,jsonrpc,tools" default:""`
+	Format   format.Format    `help:"events, flat, jsonrpc or tools; found by itself where not given." enum:",events,flat,jsonrpc,tools" default:""`
 	Output   string           `short:"o" help:"table, jsonl or ocsf; a table on a terminal, else jsonl." enum:",table,jsonl,ocsf" default:""`
 	Verdicts bool             `help:"Print one verdict a row in place of findings."`
 	FailOn   finding.Severity `help:"Exit with 2 if a finding is at least this bad." enum:",info,low,medium,high,critical" default:""`
@@ -30,8 +32,13 @@ type scanned struct {
 	finding.Finding
 }
 
+// scanGarbage is how much garbage a scan lets lie, in percent of what it uses: rules are most of
+// that, and looking through them costs more than the memory.
+const scanGarbage = 200
+
 // Run implements the command.
 func (c *scanCommand) Run(s streams) error {
+	defer debug.SetGCPercent(debug.SetGCPercent(scanGarbage))
 	set, err := c.load()
 	if err != nil {
 		return err
@@ -63,36 +70,45 @@ type scan struct {
 
 	events int64
 	worst  int
+	found  []scanned // in the current row
 	table  [][]string
 }
 
 // judge decides on the events of a row.
-func (s *scan) judge(row int, events []event.Event) error {
-	var found []scanned
+func (s *scan) judge(row int, events []event.Event, parsed *event.Message) error {
+	s.found = s.found[:0]
 	for i := range events {
 		s.events++
-		for _, f := range s.detector.Process(s.events, &events[i]) {
-			found = append(found, scanned{row, f})
-			if f.Mode == finding.Alert {
-				s.worst = max(s.worst, f.Severity.Rank())
-			}
+		s.add(row, s.detector.Decide(s.events, &events[i], parsed).Findings)
+	}
+	return s.verdict(row)
+}
+
+func (s *scan) add(row int, found []finding.Finding) {
+	for _, f := range found {
+		s.found = append(s.found, scanned{row, f})
+		if f.Mode == finding.Alert {
+			s.worst = max(s.worst, f.Severity.Rank())
 		}
 	}
-	return s.verdict(row, found)
 }
 
 // verdict writes what was found in a row.
-func (s *scan) verdict(row int, found []scanned) error {
+func (s *scan) verdict(row int) error {
 	if s.command.Verdicts {
-		return s.writeVerdict(row, found)
+		return s.writeVerdict(row)
 	}
-	for _, f := range found {
+	for i := range s.found {
+		f := &s.found[i]
 		switch s.form {
 		case "table":
 			if len(s.table) == maxTableRows {
 				return errTableTooLong
 			}
 			line := findingLine(&f.Finding)
+			for n := range line {
+				line[n] = strings.Clone(line[n]) // it may lie in the record
+			}
 			s.table = append(s.table, append([]string{fmt.Sprint(f.row)}, line[1:]...))
 		case "ocsf":
 			if err := writeFinding(s.out, s.form, &f.Finding); err != nil {
@@ -114,10 +130,10 @@ func (s *scan) verdict(row int, found []scanned) error {
 	return nil
 }
 
-func (s *scan) writeVerdict(row int, found []scanned) error {
+func (s *scan) writeVerdict(row int) error {
 	worst, rules := "none", []string{}
 	rank := 0
-	for _, f := range found {
+	for _, f := range s.found {
 		if f.Mode != finding.Alert {
 			continue // shadow findings are recorded, they judge nothing
 		}

@@ -1,6 +1,10 @@
 package format
 
-import "github.com/mcpwatch/mcpwatch/event"
+import (
+	"slices"
+
+	"github.com/mcpwatch/mcpwatch/event"
+)
 
 // Carries lists what events of a format carry, as in event.Source.Completeness. Of Events that is
 // the source's to say: all is what it can be.
@@ -8,10 +12,12 @@ func Carries(f Format) []string {
 	switch f {
 	case Events:
 		return event.Carriers()
+	case Flat:
+		return slices.Clone(flatCarries)
 	case JSONRPC:
-		return []string{event.CarriesArguments, event.CarriesResults, event.CarriesDefinitions}
+		return slices.Clone(messageCarries)
 	case Tools:
-		return []string{event.CarriesDefinitions}
+		return slices.Clone(toolCarries)
 	}
 	return nil
 }

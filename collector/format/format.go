@@ -3,7 +3,6 @@
 package format
 
 import (
-	"bytes"
 	"fmt"
 
 	"github.com/go-json-experiment/json/jsontext"
@@ -18,6 +17,9 @@ type Format string
 const (
 	// Events is our own: one event a record.
 	Events Format = "events"
+	// Flat is one flat object a call: method, tool, args_text, result_text and so on beside each
+	// other, as gateways log and log pipelines index it.
+	Flat Format = "flat"
 	// JSONRPC is a transcript: one JSON-RPC message a record, bare or in an object's "message".
 	JSONRPC Format = "jsonrpc"
 	// Tools is one tool definition a record, as in a tools/list result.
@@ -25,38 +27,57 @@ const (
 )
 
 // Formats lists the formats by name.
-func Formats() []Format { return []Format{Events, JSONRPC, Tools} }
+func Formats() []Format { return []Format{Events, Flat, JSONRPC, Tools} }
 
-// Read reads one record in a format; "" finds the format of this record by itself. Like
-// event.Decode it bounds what is too long and mends invalid UTF-8, and marks the event.
-func Read(f Format, record []byte, limits event.Limits) (event.Event, error) {
-	if len(record) > limits.Bytes {
-		return event.Event{}, &event.FieldError{Reason: fmt.Sprintf("%d bytes, at most %d are taken", len(record), limits.Bytes)}
-	}
-	text, mended := event.Mend(record)
-	if f == "" {
-		var err error
-		if f, err = Detect(text); err != nil {
-			return event.Event{}, err
-		}
-	}
-	e, err := read(f, text, limits)
-	if err == nil && mended {
-		e.Mark("invalid_utf8")
-	}
-	return e, err
+// Reader reads the records of one source. It belongs to one goroutine.
+type Reader struct {
+	format  Format
+	decoder *event.Decoder
+	parser  event.Parser
+	made    event.Event
+	request event.Request
 }
 
-func read(f Format, record []byte, limits event.Limits) (event.Event, error) {
+// NewReader returns a reader of a format; "" finds the format of each record by itself. Like
+// event.Decode it bounds what is too long and mends invalid UTF-8, and marks the event.
+func NewReader(f Format, limits event.Limits) *Reader {
+	return &Reader{format: f, decoder: event.NewDecoder(limits)}
+}
+
+// Read reads one record, whose bytes must not be changed afterwards. The event is the reader's
+// and good until its next Read: who keeps it clones it. The error is an *event.FieldError, or
+// says that there is no such format.
+func (r *Reader) Read(record []byte) (*event.Event, error) {
+	root, err := r.decoder.Parse(record)
+	if err != nil {
+		return nil, err
+	}
+	f := r.format
+	if f == "" {
+		if f, err = detect(root); err != nil {
+			return nil, err
+		}
+	}
 	switch f {
 	case Events:
-		return event.Decode(record, limits)
+		e, _, err := r.decoder.Event()
+		return e, err
+	case Flat:
+		err = r.readFlat(root)
 	case JSONRPC:
-		return readMessage(record, limits)
+		r.readMessage(root)
 	case Tools:
-		return readTool(record, limits)
+		err = r.readTool(root)
+	default:
+		err = fmt.Errorf("unknown format %q, there are %v", f, Formats())
 	}
-	return event.Event{}, fmt.Errorf("unknown format %q, there are %v", f, Formats())
+	if err != nil {
+		return nil, err
+	}
+	if r.decoder.Mended() {
+		r.made.Mark("invalid_utf8")
+	}
+	return &r.made, r.made.Bound()
 }
 
 // Detect finds the format of a record by its shape.
@@ -66,6 +87,10 @@ func Detect(record []byte) (Format, error) {
 	if err != nil {
 		return "", &event.FieldError{Reason: "is not JSON"}
 	}
+	return detect(root)
+}
+
+func detect(root event.Value) (Format, error) {
 	switch root.Kind() {
 	case event.Array:
 		return JSONRPC, nil // a batch
@@ -73,27 +98,29 @@ func Detect(record []byte) (Format, error) {
 	default:
 		return "", &event.FieldError{Reason: "is JSON but no object: no format begins like this"}
 	}
-	has := func(name string) bool { return root.Get(name).Exists() }
-	isText := func(name string) bool { return root.Get(name).Kind() == event.String }
+	shape := shapeOf(root)
 	switch {
-	case isMessage(root):
+	case shape.isFlat():
+		return Flat, nil
+	case shape.isMessage():
 		return JSONRPC, nil
-	case has("message") && !isText("message"), has("raw") && has("direction"): // a text is some log's message
-		if isText("server") || isText("source") || isText("agent") {
+	case shape.has&hasMessage != 0 && shape.texts&hasMessage == 0, shape.has&hasRaw != 0 && shape.has&hasDirection != 0: // a text is some log's message
+		if shape.texts&(hasServer|hasSource|hasAgent) != 0 {
 			return JSONRPC, nil // somebody else's envelope: ours holds objects there
 		}
 		return Events, nil
-	case has("tools"), isText("name") && (has("inputSchema") || has("description")):
+	case shape.has&hasTools != 0, shape.texts&hasName != 0 && shape.has&(hasSchema|hasDescription) != 0:
 		return Tools, nil
 	}
-	return "", &event.FieldError{Reason: "is neither an event, a JSON-RPC message nor a tool definition"}
+	return "", &event.FieldError{Reason: "is neither an event, a JSON-RPC message, a flat log of calls nor a tool definition"}
 }
 
-// message wraps raw JSON in an event.
-func message(f Format, direction event.Direction, raw []byte, carries ...string) event.Event {
-	return event.Event{
+// make begins an event of a message.
+func (r *Reader) make(f Format, direction event.Direction, raw jsontext.Value, carries []string) *event.Event {
+	r.made = event.Event{
 		Direction: direction,
 		Source:    event.Source{Format: string(f), Completeness: carries},
-		Message:   jsontext.Value(bytes.Clone(raw)),
+		Message:   raw,
 	}
+	return &r.made
 }

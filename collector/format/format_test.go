@@ -12,6 +12,15 @@ import (
 	"github.com/mcpwatch/mcpwatch/event"
 )
 
+// read reads one record with a reader of its own.
+func read(f format.Format, record []byte, limits event.Limits) (event.Event, error) {
+	e, err := format.NewReader(f, limits).Read(record)
+	if err != nil {
+		return event.Event{}, err
+	}
+	return *e, nil
+}
+
 var update = flag.Bool("update", false, "write golden files anew")
 
 func TestDetectKnowsARecordByItsShape(t *testing.T) {
@@ -33,6 +42,11 @@ func TestDetectKnowsARecordByItsShape(t *testing.T) {
 		{`{"name":"add","description":"Adds.","inputSchema":{"type":"object"}}`, format.Tools},
 		{`{"name":"add","description":"Adds."}`, format.Tools},
 		{`{"tools":[{"name":"add"}]}`, format.Tools},
+		{`{"method":"tools/call","tool":"add","args_text":"1 2"}`, format.Flat},
+		{`{"method":"tools/list","result_text":"","jsonrpc":{"id":1},"id":"e1"}`, format.Flat},
+		{`{"jsonrpc":"2.0","method":"tools/call","tool":"add"}`, format.JSONRPC},
+		{`{"method":"tools/call","tool":"add","params":{}}`, format.JSONRPC},
+		{`{"method":"POST","tool":"x","message":{"jsonrpc":"2.0","method":"ping"}}`, format.Events},
 	} {
 		got, err := format.Detect([]byte(c.in))
 		if err != nil || got != c.want {
@@ -44,6 +58,7 @@ func TestDetectKnowsARecordByItsShape(t *testing.T) {
 // TestCarries holds that a reader marks its events with what its format is said to carry.
 func TestCarries(t *testing.T) {
 	records := map[format.Format]string{
+		format.Flat:    `{"method":"tools/call","tool":"add","args_text":"1 2"}`,
 		format.JSONRPC: `{"jsonrpc":"2.0","id":1,"method":"ping"}`,
 		format.Tools:   `{"name":"add","description":"Adds.","inputSchema":{"type":"object"}}`,
 	}
@@ -55,7 +70,7 @@ func TestCarries(t *testing.T) {
 			}
 			continue
 		}
-		e, err := format.Read(f, []byte(record), event.DefaultLimits())
+		e, err := read(f, []byte(record), event.DefaultLimits())
 		if err != nil || !slices.Equal(e.Source.Completeness, format.Carries(f)) || len(format.Carries(f)) == 0 {
 			t.Errorf("%s: an event carries %v (%v), the format is said to carry %v", f, e.Source.Completeness, err, format.Carries(f))
 		}
@@ -83,12 +98,14 @@ func TestReadRefusesWhatItCannot(t *testing.T) {
 		{format.Tools, `{"name":"x","inputSchema":` + deep + `}`, "nesting"},
 		{format.Tools, `"text"`, "no tool"},
 		{format.Tools, `nonsense`, "is not JSON"},
+		{format.Flat, `nonsense`, "is not JSON"},
+		{format.Flat, `["method"]`, "no flat log"},
 		{format.JSONRPC, `nonsense`, "is not JSON"},
 		{format.Events, `{"id":5}`, "does not fit"},
 		{"", strings.Repeat(" ", 1<<20) + `{}`, "at most 1048576"},
 		{"syslog", `{}`, `unknown format "syslog"`},
 	} {
-		e, err := format.Read(c.form, []byte(c.in), event.DefaultLimits())
+		e, err := read(c.form, []byte(c.in), event.DefaultLimits())
 		if err == nil || !strings.Contains(err.Error(), c.reason) {
 			t.Errorf("%.60s as %q: %v, want %q; event %+v", c.in, c.form, err, c.reason, e.Source)
 		}
@@ -107,7 +124,7 @@ func TestGoldenRecords(t *testing.T) {
 	}
 	var got []byte
 	for line := range strings.Lines(string(in)) {
-		e, err := format.Read("", []byte(strings.TrimSuffix(line, "\n")), event.DefaultLimits())
+		e, err := read("", []byte(strings.TrimSuffix(line, "\n")), event.DefaultLimits())
 		if err != nil {
 			t.Fatalf("%s: %v", line, err)
 		}
@@ -149,7 +166,7 @@ func TestADirectionThatNobodyStatesFollowsFromTheMessage(t *testing.T) {
 		{`{"server":"s","direction":"server_to_client","message":{"jsonrpc":"2.0","method":"ping","id":1}}`, event.ToClient},
 		{`{"server":"s","direction":"sideways","message":{"jsonrpc":"2.0","method":"ping","id":1}}`, event.ToServer},
 	} {
-		e, err := format.Read(format.JSONRPC, []byte(c.in), event.DefaultLimits())
+		e, err := read(format.JSONRPC, []byte(c.in), event.DefaultLimits())
 		if err != nil || e.Direction != c.want {
 			t.Errorf("%s: %q, %v; want %q", c.in, e.Direction, err, c.want)
 		}
@@ -162,13 +179,13 @@ func TestAMessageIsNotTakenForTheEnvelopeOfAnother(t *testing.T) {
 		`{"id":1,"result":{"content":"evil"},"message":{"jsonrpc":"2.0","method":"ping"}}`,
 		`{"jsonrpc":"2.0","id":1,"result":{},"message":"x"}`,
 	} {
-		e, err := format.Read("", []byte(in), event.DefaultLimits())
+		e, err := read("", []byte(in), event.DefaultLimits())
 		if err != nil || string(e.Message) != in {
 			t.Errorf("%s: message %s, %v", in, e.Message, err)
 		}
 	}
 	const envelope = `{"server":"s","method":"POST","message":{"jsonrpc":"2.0","method":"ping"}}`
-	e, err := format.Read("", []byte(envelope), event.DefaultLimits())
+	e, err := read("", []byte(envelope), event.DefaultLimits())
 	if err != nil || string(e.Message) != `{"jsonrpc":"2.0","method":"ping"}` || e.Server.ID != "s" {
 		t.Errorf("message %s of server %q, %v", e.Message, e.Server.ID, err)
 	}
@@ -182,7 +199,7 @@ func TestInvalidUnicodeHidesNoMessage(t *testing.T) {
 		{"{\"message\":{\"x\":\"\\udc00\"},\"agent\":{}}", `{"x":"�"}`},
 		{"{\"name\":\"add\",\"description\":\"\xc3\"}", `{"jsonrpc":"2.0","id":0,"result":{"tools":[{"name":"add","description":"�"}]}}`},
 	} {
-		e, err := format.Read("", []byte(c.in), event.DefaultLimits())
+		e, err := read("", []byte(c.in), event.DefaultLimits())
 		if err != nil || string(e.Message) != c.message || !e.HasMark("invalid_utf8") {
 			t.Errorf("%q: message %s, marks %q, %v", c.in, e.Message, e.Marks, err)
 			continue
@@ -195,7 +212,7 @@ func TestInvalidUnicodeHidesNoMessage(t *testing.T) {
 
 func TestAnEnvelopesTextsAreBounded(t *testing.T) {
 	long := strings.Repeat("x", 5000)
-	e, err := format.Read("", []byte(`{"session":"`+long+`","server":"`+long+`","client":"`+long+`","transport":"`+long+`","message":{"jsonrpc":"2.0","method":"ping"}}`), event.DefaultLimits())
+	e, err := read("", []byte(`{"session":"`+long+`","server":"`+long+`","client":"`+long+`","transport":"`+long+`","message":{"jsonrpc":"2.0","method":"ping"}}`), event.DefaultLimits())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -205,14 +222,14 @@ func TestAnEnvelopesTextsAreBounded(t *testing.T) {
 }
 
 func TestACataloguesOwnColumnsAreNoPartOfATool(t *testing.T) {
-	e, err := format.Read("", []byte(`{"source":"s","a\u0007\"":1,"name":"add","n\u0061me":"sub","description":"\u0041\/","x":1,"x":2,"inputSchema":{"x":1.0}}`), event.DefaultLimits())
+	e, err := read("", []byte(`{"source":"s","a\u0007\"":1,"name":"add","n\u0061me":"sub","description":"\u0041\/","x":1,"x":2,"inputSchema":{"x":1.0}}`), event.DefaultLimits())
 	if want := `{"jsonrpc":"2.0","id":0,"result":{"tools":[{"name":"add","name":"sub","description":"\u0041\/","inputSchema":{"x":1.0}}]}}`; err != nil || string(e.Message) != want {
 		t.Errorf("%s, %v; want %s", e.Message, err, want)
 	}
 }
 
 func TestAListOfToolsIsRead(t *testing.T) {
-	e, err := format.Read(format.Tools, []byte(`[{"name":"a"},{"name":"b"}]`), event.DefaultLimits())
+	e, err := read(format.Tools, []byte(`[{"name":"a"},{"name":"b"}]`), event.DefaultLimits())
 	if want := `{"jsonrpc":"2.0","id":0,"result":{"tools":[{"name":"a"},{"name":"b"}]}}`; err != nil || string(e.Message) != want {
 		t.Errorf("%s, %v; want %s", e.Message, err, want)
 	}
@@ -232,7 +249,7 @@ func fuzz(f *testing.F, form format.Format) {
 	}
 	limits := event.Limits{Bytes: 1 << 16, Depth: 64}
 	f.Fuzz(func(t *testing.T, record []byte) {
-		e, err := format.Read(form, record, limits)
+		e, err := read(form, record, limits)
 		if err != nil {
 			return
 		}
@@ -249,4 +266,5 @@ func fuzz(f *testing.F, form format.Format) {
 func FuzzReadDetected(f *testing.F) { fuzz(f, "") }
 func FuzzReadEvents(f *testing.F)   { fuzz(f, format.Events) }
 func FuzzReadJSONRPC(f *testing.F)  { fuzz(f, format.JSONRPC) }
+func FuzzReadFlat(f *testing.F)     { fuzz(f, format.Flat) }
 func FuzzReadTools(f *testing.F)    { fuzz(f, format.Tools) }

@@ -1,53 +1,31 @@
 package format
 
 import (
-	"time"
-
 	"github.com/mcpwatch/mcpwatch/event"
 )
+
+var messageCarries = []string{event.CarriesArguments, event.CarriesResults, event.CarriesDefinitions}
 
 // readMessage reads a JSON-RPC message, bare or in the "message" of somebody's envelope,
 // of which time, session, direction and a server's name are understood. Where nothing
 // says which way a message went, a client's methods go to the server, the server's own
 // and all answers to the client.
-func readMessage(record []byte, limits event.Limits) (event.Event, error) {
-	var parser event.Parser
-	root, err := parser.ParseValue(record)
-	if err != nil {
-		return event.Event{}, &event.FieldError{Reason: "is not JSON"}
-	}
-	body, raw := record, ""
-	wrapped := !isMessage(root)
+func (r *Reader) readMessage(root event.Value) {
+	body, raw, shape := root, "", shapeOf(root)
+	wrapped := !shape.isMessage()
 	if wrapped {
 		if inner := root.Get("message"); inner.Exists() {
-			body = inner.AppendCompact(nil)
+			body = inner
 		} else if raw = root.Get("raw").Text(); raw != "" {
-			body = nil
+			body = event.Value{}
 		}
 	}
-	e := message(JSONRPC, event.ToServer, body, event.CarriesArguments, event.CarriesResults, event.CarriesDefinitions)
+	e := r.make(JSONRPC, event.ToServer, body.AppendCompact(nil), messageCarries)
 	e.Raw = raw
-	e.Direction = directionOf(&e)
+	e.Direction = r.directionOf(e.Message)
 	if wrapped {
-		readEnvelope(&e, root)
+		readEnvelope(e, root)
 	}
-	return bounded(&e, limits)
-}
-
-// isMessage reports whether an object is a JSON-RPC message itself rather than the
-// envelope of one. Some writers leave "jsonrpc" out.
-func isMessage(root event.Value) bool {
-	has := func(name string) bool { return root.Get(name).Exists() }
-	return has("jsonrpc") || has("method") && (has("params") || has("id")) || has("result") && has("id")
-}
-
-// bounded holds an event that a reader made to the limits of a shipped one.
-func bounded(e *event.Event, limits event.Limits) (event.Event, error) {
-	data, err := event.Encode(nil, e)
-	if err != nil {
-		return event.Event{}, &event.FieldError{Reason: "is not JSON"}
-	}
-	return event.Decode(data, event.Limits{Bytes: limits.Bytes + 4096, Depth: limits.Depth + 4})
 }
 
 func readEnvelope(e *event.Event, root event.Value) {
@@ -55,9 +33,7 @@ func readEnvelope(e *event.Event, root event.Value) {
 	e.Server.ID = root.Get("server").Text()
 	e.Agent.Name = root.Get("client").Text()
 	e.Transport = root.Get("transport").Text()
-	if t, err := time.Parse(time.RFC3339Nano, root.Get("time").Text()); err == nil {
-		e.Time = t
-	}
+	e.Time, _ = root.Get("time").Time()
 	switch root.Get("direction").Text() {
 	case "client_to_server", "to_server":
 		e.Direction = event.ToServer
@@ -66,9 +42,8 @@ func readEnvelope(e *event.Event, root event.Value) {
 	}
 }
 
-func directionOf(e *event.Event) event.Direction {
-	var parser event.Parser
-	m, err := parser.Parse(e.Message)
+func (r *Reader) directionOf(message []byte) event.Direction {
+	m, err := r.parser.Parse(message)
 	if err == nil && (m.Kind == event.KindResponse || m.Kind == event.KindError || fromServer(m.Method)) {
 		return event.ToClient
 	}

@@ -6,29 +6,27 @@ import (
 	"github.com/mcpwatch/mcpwatch/event"
 )
 
+var toolCarries = []string{event.CarriesDefinitions}
+
 // readTool reads a tool definition, a list of them or a tools/list result, and makes of it
 // the answer of a server that lists them.
-func readTool(record []byte, limits event.Limits) (event.Event, error) {
-	var parser event.Parser
-	root, err := parser.ParseValue(record)
-	if err != nil {
-		return event.Event{}, &event.FieldError{Reason: "is not JSON"}
-	}
+func (r *Reader) readTool(root event.Value) error {
 	before, after := `{"tools":[`, `]}`
+	var listed []byte
 	switch {
 	case root.Kind() == event.Array:
-		before, after = `{"tools":`, `}`
+		before, after, listed = `{"tools":`, `}`, root.AppendCompact(nil)
 	case root.Kind() != event.Object:
-		return event.Event{}, &event.FieldError{Reason: "is no tool definition"}
+		return &event.FieldError{Reason: "is no tool definition"}
 	case root.Get("tools").Exists():
-		before, after = "", ""
+		before, after, listed = "", "", root.AppendCompact(nil)
 	default:
-		record = definition(root)
+		listed = definition(root)
 	}
-	answer := slices.Concat([]byte(`{"jsonrpc":"2.0","id":0,"result":`+before), record, []byte(after+`}`))
-	e := message(Tools, event.ToClient, answer, event.CarriesDefinitions)
-	e.Request = &event.Request{Method: "tools/list"}
-	return bounded(&e, limits)
+	answer := slices.Concat([]byte(`{"jsonrpc":"2.0","id":0,"result":`+before), listed, []byte(after+`}`))
+	r.request = event.Request{Method: "tools/list"}
+	r.make(Tools, event.ToClient, answer, toolCarries).Request = &r.request
+	return nil
 }
 
 // definition leaves out of a record what no tool definition has: a catalogue's own columns

@@ -56,8 +56,10 @@ func (d *document) decode(file string, data []byte, into any) error {
 	if len(tree.Docs) > 1 {
 		return secondDocument(file, tree.Docs[1])
 	}
-	if err := yaml.UnmarshalWithOptions(data, into, yaml.Strict()); err != nil {
-		return yamlError(file, err)
+	if len(tree.Docs) > 0 && tree.Docs[0].Body != nil {
+		if err := yaml.NewDecoder(strings.NewReader(""), yaml.Strict()).DecodeFromNode(tree.Docs[0].Body, into); err != nil {
+			return yamlError(file, err)
+		}
 	}
 	d.tree = tree
 	return nil

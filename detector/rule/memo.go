@@ -49,12 +49,16 @@ func (m *memo) put(function int, text string, value ref.Val) {
 	}
 }
 
-// memoized makes calls of our functions of one text ask the memo first.
+// memoized makes calls of our functions of one text, and of CEL's lowerAscii, which is in most
+// conditions on texts, ask the memo first.
 func (s *schema) memoized() cel.ProgramOption {
 	return cel.CustomDecoratorV2(func(i interpreter.InterpretableV2) (interpreter.InterpretableV2, error) {
 		call, ok := i.(interpreter.InterpretableCall)
 		if !ok || len(call.Args()) != 1 {
 			return i, nil
+		}
+		if call.Function() == "lowerAscii" {
+			return &rememberedCall{InterpretableCall: call, argument: call.Args()[0], function: lowerAscii, of: lowered}, nil
 		}
 		for n := range s.functions {
 			if f := &s.functions[n]; f.ofText != nil && f.Name == call.Function() {
@@ -63,6 +67,25 @@ func (s *schema) memoized() cel.ProgramOption {
 		}
 		return i, nil
 	})
+}
+
+// lowerAscii is the number of CEL's function in a memo, where ours have their place in the schema.
+const lowerAscii = -1
+
+// lowered does what CEL's lowerAscii does, without a slice of runes.
+func lowered(text string) ref.Val {
+	for i := range len(text) {
+		if c := text[i]; 'A' <= c && c <= 'Z' {
+			copied := []byte(text)
+			for ; i < len(copied); i++ {
+				if c := copied[i]; 'A' <= c && c <= 'Z' {
+					copied[i] = c + 'a' - 'A'
+				}
+			}
+			return types.String(copied)
+		}
+	}
+	return types.String(text)
 }
 
 type rememberedCall struct {

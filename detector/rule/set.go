@@ -159,7 +159,7 @@ func (s *Set) Match(v *View, found Found) {
 	v.budget = budgetOf(v.event)
 	g := gathered{set: s, found: found}
 	s.event.each(v, &v.scratch.event, func(c *condition) {
-		if v.affords(c) && c.is.isTrue(v) {
+		if v.affords(c) && v.meets(c) {
 			g.add(c)
 		}
 	})
@@ -167,7 +167,7 @@ func (s *Set) Match(v *View, found Found) {
 	for i := range definitions {
 		d := &definitions[i]
 		v.setDefinition(d)
-		v.budget += leastBudget/8 + budgetReadings/2*int64(len(d.value.Raw()))
+		v.budget += leastBudget/4 + budgetReadings/2*int64(len(d.value.Raw()))
 		s.matchDefinition(v, &gathered{set: s, found: found, definition: d})
 	}
 	if v.definition != nil {
@@ -184,7 +184,7 @@ func (s *Set) matchDefinition(v *View, g *gathered) {
 		s.alone.each(v, &v.scratch.alone, func(c *condition) {
 			if !v.affords(c) {
 				whole = false
-			} else if c.is.isTrue(v) {
+			} else if v.meets(c) {
 				met = append(met, c)
 			}
 		})
@@ -196,7 +196,7 @@ func (s *Set) matchDefinition(v *View, g *gathered) {
 		g.add(c)
 	}
 	s.definition.each(v, &v.scratch.definition, func(c *condition) {
-		if v.affords(c) && c.is.isTrue(v) {
+		if v.affords(c) && v.meets(c) {
 			g.add(c)
 		}
 	})
@@ -227,13 +227,15 @@ func (g *gathered) end() {
 	}
 }
 
-// What the conditions of one event may cost: bytes of text that their expressions look at, and
-// evaluationCost for each. An attacker who writes every literal of a rule set into one event gets
-// no more than about thirty evaluations on a short one, and sixteen readings of a long one.
+// What one event may cost: bytes of text that expressions look at, evaluationCost for each of
+// them and findingCost for each rule that is met. An attacker who writes every literal of a rule set
+// into one event gets no more than about ten findings or twenty evaluations on a short one, the worst
+// rules' first, and sixteen readings of a long one.
 const (
-	leastBudget    = 24 << 10
+	leastBudget    = 12 << 10
 	budgetReadings = 16
 	evaluationCost = 512
+	findingCost    = 1 << 10
 )
 
 func budgetOf(e *event.Event) int64 {
@@ -259,6 +261,15 @@ func (v *View) affords(c *condition) bool {
 		return false
 	}
 	v.budget -= cost
+	return true
+}
+
+// meets evaluates a condition, and takes what comes of it from the event's budget.
+func (v *View) meets(c *condition) bool {
+	if !c.is.isTrue(v) {
+		return false
+	}
+	v.budget -= findingCost
 	return true
 }
 

@@ -48,13 +48,25 @@ const (
 	factBytes   = 8 // what a value costs beside its text
 )
 
-// Sight makes the shown event a sighting with those fields.
-func (v *View) sight(fields []string) *Sighting {
+// Glance is the shown event without facts, good until the view shows another.
+func (v *View) Glance() Sighting {
 	e := v.event
-	s := &Sighting{
-		Event: strings.Clone(e.ID), Time: e.Time, Received: e.Received, Tenant: strings.Clone(e.Tenant), Source: strings.Clone(e.Source.Name),
-		Actor: strings.Clone(e.Actor), Agent: e.Agent, Server: e.Server, Session: strings.Clone(e.Session), Trace: strings.Clone(e.Trace),
-		Method: strings.Clone(v.Method()), Name: strings.Clone(v.Name()),
+	s := Sighting{
+		Event: e.ID, Time: e.Time, Received: e.Received, Tenant: e.Tenant, Source: e.Source.Name,
+		Actor: e.Actor, Agent: e.Agent, Server: e.Server, Session: e.Session, Trace: e.Trace, Method: v.Method(), Name: v.Name(),
+	}
+	if v.definition != nil {
+		s.Name = v.definition.name
+	}
+	return s
+}
+
+// sight makes the shown event a sighting with those fields.
+func (v *View) sight(fields []string) *Sighting {
+	glance := v.Glance()
+	s := &glance
+	for _, text := range []*string{&s.Event, &s.Tenant, &s.Source, &s.Actor, &s.Session, &s.Trace, &s.Method, &s.Name} {
+		*text = strings.Clone(*text)
 	}
 	s.Agent.Extra, s.Server.Extra = nil, nil
 	if v.definition != nil {

@@ -33,6 +33,7 @@ type View struct {
 	// buffer holds the texts of the event, and behind definitionBuffer those of the definition.
 	buffer           []byte
 	definitionBuffer int
+	longest          int // that the buffer was for the event
 	uninspected      int64
 
 	scratch  scratch
@@ -58,7 +59,8 @@ type slot struct {
 const (
 	maxHead = 48 << 10
 	maxTail = 16 << 10
-	// maxBuffer is the most memory that a view keeps from event to event for texts.
+	// maxBuffer is the most memory that a view keeps for good for texts. More is kept until an event
+	// did not need it.
 	maxBuffer = 1 << 20
 )
 
@@ -78,9 +80,10 @@ func (v *View) Reset(e *event.Event, m *event.Message) {
 		clear(v.slots)
 		v.round = 1
 	}
-	if v.buffer, v.definitionBuffer = v.buffer[:0], 0; cap(v.buffer) > maxBuffer {
+	if cap(v.buffer) > maxBuffer && v.longest <= maxBuffer {
 		v.buffer = nil
 	}
+	v.buffer, v.definitionBuffer, v.longest = v.buffer[:0], 0, 0
 	v.memo.reset()
 	v.uninspected, v.unjudgedRules = 0, 0
 	if len(e.Message)+len(e.Raw) > maxHead+maxTail {
@@ -216,12 +219,13 @@ func (v *View) arguments() event.Value {
 // eventText is every string of the message, and what was sent in place of one.
 func (v *View) eventText() string {
 	begin := len(v.buffer)
+	parts := [...]event.Value{{}, v.message.Params, v.message.Result, v.message.ErrorData}
 	if v.message.Kind == event.KindUnknown {
-		v.appendStrings(v.message.Root, false)
+		parts[0] = v.message.Root
 	}
-	v.appendStrings(v.message.Params, false)
-	v.appendStrings(v.message.Result, false)
-	v.appendStrings(v.message.ErrorData, false)
+	for _, part := range parts {
+		v.buffer = part.AppendStrings(v.buffer, false)
+	}
 	for _, text := range []string{v.message.ErrorText, v.event.Raw} {
 		if text != "" {
 			v.buffer = append(append(v.buffer, text...), '\n')
@@ -235,7 +239,7 @@ func (v *View) eventText() string {
 // strings is every string in a value, one a line, in order; names of members too, if wanted.
 func (v *View) strings(value event.Value, names bool) string {
 	begin := len(v.buffer)
-	v.appendStrings(value, names)
+	v.buffer = value.AppendStrings(v.buffer, names)
 	text, _ := v.textFrom(begin)
 	return text
 }
@@ -243,6 +247,7 @@ func (v *View) strings(value event.Value, names bool) string {
 // textFrom is the text in the buffer from a place on, without its last line break: head and
 // tail where it is long, and how many bytes between them were cut out.
 func (v *View) textFrom(begin int) (text string, cut int) {
+	v.longest = max(v.longest, len(v.buffer))
 	built := v.buffer[begin:]
 	if n := len(built); n > 0 {
 		built = built[:n-1]

@@ -56,7 +56,7 @@ func lines() []line {
 		{name: "storage", in: []string{"storage"}, deny: []string{"./collector", "./detector", "./alert"}},
 		{name: "alert", in: []string{"alert"}, deny: []string{"./collector", "./detector", "./storage"}},
 		{
-			name: "internal", in: []string{"internal"}, except: []string{"internal/pathbench"},
+			name: "internal", in: []string{"internal"}, except: []string{"internal/pathbench", "internal/enginebench"},
 			deny: []string{"./collector", "./detector", "./storage", "./alert"},
 		},
 		{name: "rules", in: []string{"rules"}, exceptTestsIn: []string{"."}, deny: []string{"."}, allow: []string{"./rules"}},
