@@ -70,7 +70,7 @@ type opener func(context.Context, kafka.Claim) (kafka.Handler, int64, error)
 // workThrough has owners work through the records of a partition, in batches of any size. Each
 // dies at any time: the next begins with the last commit that was accepted, and what the one before
 // did since was done in vain.
-func workThrough(t *rapid.T, ctx context.Context, open opener, claim kafka.Claim, records []kafka.Record) {
+func workThrough(ctx context.Context, t *rapid.T, open opener, claim kafka.Claim, records []kafka.Record) {
 	for {
 		claim.Generation++
 		h, from, err := open(ctx, claim)
@@ -138,11 +138,11 @@ func TestShardsAndDeathsChangeNothing(t *testing.T) {
 			}
 		}
 		for p, records := range asLogs(rt, items, n) {
-			workThrough(rt, t.Context(), stage.OpenAgents, kafka.Claim{Topic: kafka.Events, Partition: p}, records)
+			workThrough(t.Context(), rt, stage.OpenAgents, kafka.Claim{Topic: kafka.Events, Partition: p}, records)
 		}
 		for p := range n {
 			claim := kafka.Claim{Topic: kafka.Observations, Partition: p, Offset: ends[p], First: ends[p]}
-			workThrough(rt, t.Context(), stage.OpenFleets, claim, b.since(fmt.Sprint("observations.", n), p, ends[p]))
+			workThrough(t.Context(), rt, stage.OpenFleets, claim, b.since(fmt.Sprint("observations.", n), p, ends[p]))
 		}
 		for id := range want {
 			f, err := finding.Decode([]byte(want[id]))

@@ -275,25 +275,6 @@ func middle[T string | []byte](text T) (head, tail int) {
 	return head, tail
 }
 
-func (v *View) appendStrings(value event.Value, names bool) {
-	switch value.Kind() {
-	case event.String:
-		v.buffer = append(append(v.buffer, value.Text()...), '\n')
-	case event.Array:
-		for item := range value.Items() {
-			v.appendStrings(item, names)
-		}
-	case event.Object:
-		for name, member := range value.Members() {
-			if names {
-				v.buffer = append(append(v.buffer, name...), '\n')
-			}
-			v.appendStrings(member, names)
-		}
-	case event.Absent, event.Null, event.Bool, event.Number:
-	}
-}
-
 func names(v event.Value) []string {
 	var list []string
 	for name := range v.Members() {
