@@ -1,6 +1,7 @@
 package rule
 
 import (
+	"unicode/utf8"
 	"unsafe"
 
 	"github.com/google/cel-go/cel"
@@ -72,8 +73,12 @@ func (s *schema) memoized() cel.ProgramOption {
 // lowerAscii is the number of CEL's function in a memo, where ours have their place in the schema.
 const lowerAscii = -1
 
-// lowered does what CEL's lowerAscii does, without a slice of runes.
+// lowered does what CEL's lowerAscii does, without a slice of runes: letters beyond ASCII stay, and a
+// byte that is no UTF-8 becomes U+FFFD.
 func lowered(text string) ref.Val {
+	if !utf8.ValidString(text) {
+		text = string([]rune(text))
+	}
 	for i := range len(text) {
 		if c := text[i]; 'A' <= c && c <= 'Z' {
 			copied := []byte(text)
