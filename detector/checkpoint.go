@@ -15,8 +15,9 @@ type Reader interface {
 	Read(ctx context.Context, topic string, partition int, from, to int64, each func(kafka.Record) error) error
 }
 
-// errLost says that a checkpoint names what Kafka no longer has.
-var errLost = errors.New("lost by Kafka")
+// errLost says that a checkpoint names what Kafka no longer has, or what this version cannot read.
+// Trying again does not bring it back.
+var errLost = errors.New("it is lost")
 
 // checkpoint is where the memory of one partition lies in the state topic.
 type checkpoint struct {
@@ -53,7 +54,7 @@ const leastDeltas = 32
 func (c *checkpoint) restore(ctx context.Context, from Reader, metadata string, apply func(state.Table, []byte) error) error {
 	manifest, err := state.DecodeManifest(metadata)
 	if err != nil {
-		return err
+		return fmt.Errorf("restoring partition %d: %w: %w", c.partition, errLost, err)
 	}
 	for _, offset := range manifest.Chunks {
 		found := false
@@ -63,8 +64,14 @@ func (c *checkpoint) restore(ctx context.Context, from Reader, metadata string, 
 				return nil
 			}
 			c.keys = append(c.keys, r.Key)
-			return state.Read(r.Value, apply)
+			if err := state.Read(r.Value, apply); err != nil {
+				return fmt.Errorf("%w: %w", errLost, err)
+			}
+			return nil
 		})
+		if errors.Is(err, kafka.ErrTruncated) {
+			err = fmt.Errorf("%w: %w", errLost, err)
+		}
 		if err != nil {
 			return fmt.Errorf("restoring partition %d: the chunk at %s/%d offset %d: %w", c.partition, kafka.State, c.partition, offset, err)
 		}

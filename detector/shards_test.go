@@ -16,6 +16,7 @@ import (
 
 	"github.com/mcpwatch/mcpwatch/detector"
 	"github.com/mcpwatch/mcpwatch/detector/rule"
+	"github.com/mcpwatch/mcpwatch/detector/state"
 	"github.com/mcpwatch/mcpwatch/event"
 	"github.com/mcpwatch/mcpwatch/finding"
 	"github.com/mcpwatch/mcpwatch/internal/kafka"
@@ -166,5 +167,35 @@ func TestShardsAndDeathsChangeNothing(t *testing.T) {
 	}
 	if byRule["suppressed"] == 0 {
 		t.Error("no quiet time ended with a count: it was not put to the test")
+	}
+}
+
+// TestALostCheckpointHoldsUpNobody holds that a partition whose memory cannot be read back is opened
+// without, and says so, in place of being tried for ever.
+func TestALostCheckpointHoldsUpNobody(t *testing.T) {
+	b := newBench(t)
+	b.set = kinds(t)
+	broken, err := b.states.Append(t.Context(), 0, []kafka.Record{{Key: []byte("k"), Value: []byte{state.Version, 77}}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	beyond := state.Manifest{Chunks: []int64{broken[0] + 100}}
+	unreadable := state.Manifest{Chunks: broken}
+	for name, metadata := range map[string]string{
+		"another version": "mcpwatch.state.9:AAAA", "beyond the end": beyond.Encode(), "no chunk": unreadable.Encode(),
+	} {
+		var log strings.Builder
+		stage := detector.NewStage(detector.Options{
+			Kafka: b.client, Findings: collected{}, Annotations: &notes{}, Observations: b.observations, States: b.states,
+			Set: func() *rule.Set { return b.set }, Now: time.Now, Log: zerolog.New(&log), Registry: prometheus.NewRegistry(),
+		})
+		for _, open := range []opener{stage.OpenAgents, stage.OpenFleets} {
+			if _, from, err := open(t.Context(), kafka.Claim{Topic: kafka.Events, Offset: 7, Metadata: metadata}); err != nil || from > 7 {
+				t.Errorf("%s: reading from %d, %v", name, from, err)
+			}
+		}
+		if n := strings.Count(log.String(), "what rules remembered is lost"); n != 2 {
+			t.Errorf("%s: said %d times that memory is lost", name, n)
+		}
 	}
 }

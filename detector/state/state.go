@@ -30,7 +30,7 @@ type Table struct {
 const maxNumber = 16
 
 // ChunkBytes is about how long a chunk is: a record of the state topic.
-const ChunkBytes = 512 << 10
+const ChunkBytes = 960 << 10
 
 // Writer makes the chunks of a segment.
 type Writer struct {

@@ -13,7 +13,7 @@ total=$(wc -l <"$events")
 pin=()
 if command -v taskset >/dev/null; then pin=(taskset -c 0); fi
 if ! command -v rsigma >/dev/null; then
-	echo 'rsigma is not installed, so mcpwatch runs alone. To install it: cargo install rsigma --version 0.23.0 --features daachorse-index' >&2
+	echo 'rsigma is not installed, so mcpwatch runs alone. To install it: cargo install rsigma --version 0.23.0 --features daachorse-index --locked' >&2
 fi
 
 mcpwatch() { "${pin[@]}" bin/mcpwatch scan --no-builtin --format flat --rules "$work/$1" -o jsonl - <"$2"; }

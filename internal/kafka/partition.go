@@ -120,13 +120,13 @@ func (p *partition) fetch(ctx context.Context, batches chan<- []Record) {
 		truncated := false
 		read := p.retry(ctx, func() (err error) {
 			batch, err = p.read(ctx)
-			if truncated = errors.Is(err, errTruncated); truncated {
+			if truncated = errors.Is(err, ErrTruncated); truncated {
 				return nil
 			}
 			return err
 		})
 		if truncated {
-			p.group.Retrying(p.claim, fmt.Errorf("reading Kafka %s/%d: offset %d is beyond its end: %w", p.claim.Topic, p.claim.Partition, p.next, errTruncated))
+			p.group.Retrying(p.claim, fmt.Errorf("reading Kafka %s/%d: offset %d is beyond its end: %w", p.claim.Topic, p.claim.Partition, p.next, ErrTruncated))
 			return
 		}
 		if !read {
@@ -155,8 +155,9 @@ func (p *partition) read(ctx context.Context) ([]Record, error) {
 	return batch, err
 }
 
-// errTruncated ends a partition's generation: it is opened anew, where its log begins.
-var errTruncated = errors.New("the log has become shorter than what was read")
+// ErrTruncated says that brokers have lost the end of a log. A partition that meets it while it is
+// read ends its generation, and is opened anew where its log begins.
+var ErrTruncated = errors.New("the log has become shorter than what was read")
 
 // skipExpired goes on with the oldest record there is, and reports what was lost.
 func (p *partition) skipExpired(ctx context.Context) error {
@@ -165,7 +166,7 @@ func (p *partition) skipExpired(ctx context.Context) error {
 		return err
 	}
 	if p.next > end {
-		return errTruncated
+		return ErrTruncated
 	}
 	if first > p.next {
 		p.group.Expired(p.claim, first-p.next)

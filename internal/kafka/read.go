@@ -117,7 +117,7 @@ func (c *Client) skip(ctx context.Context, topic string, partition int, next, to
 		return next, err
 	}
 	if end < to {
-		return next, fmt.Errorf("reading Kafka %s/%d up to %d: %w: it ends at %d", topic, partition, to, errTruncated, end)
+		return next, fmt.Errorf("reading Kafka %s/%d up to %d: %w: it ends at %d", topic, partition, to, ErrTruncated, end)
 	}
 	return max(next, first), nil
 }
