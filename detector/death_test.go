@@ -72,7 +72,7 @@ func (b *bench) startDetector() *os.Process {
 	return command.Process
 }
 
-func signal(t *testing.T, p *os.Process, s syscall.Signal) {
+func signal(t testing.TB, p *os.Process, s syscall.Signal) {
 	t.Helper()
 	if err := p.Signal(s); err != nil {
 		t.Fatal(err)
@@ -151,7 +151,7 @@ func (b *bench) since(topic string, partition int, from int64) (records []kafka.
 }
 
 // plain is what the engine and the fleet find in a log, without Kafka, checkpoints or shards.
-func plain(t *testing.T, set *rule.Set, logs [][]kafka.Record) map[string]string {
+func plain(t testing.TB, set *rule.Set, logs [][]kafka.Record) map[string]string {
 	t.Helper()
 	type observed struct {
 		detector.Observation

@@ -28,7 +28,7 @@ func TestMain(m *testing.M) {
 
 // rules finds reads of keys, the key in an answer to such a read, and definitions that
 // speak of secrecy.
-func rules(t *testing.T) *rule.Set {
+func rules(t testing.TB) *rule.Set {
 	t.Helper()
 	set, err := rule.Load(rule.Folder{Name: "test", Files: fstest.MapFS{
 		"key-read.yaml": {Data: []byte(`

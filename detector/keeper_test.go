@@ -8,11 +8,15 @@ import (
 	"testing/fstest"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/rs/zerolog"
+
 	"github.com/mcpwatch/mcpwatch/detector"
 	"github.com/mcpwatch/mcpwatch/detector/rule"
 	"github.com/mcpwatch/mcpwatch/detector/state"
 	"github.com/mcpwatch/mcpwatch/detector/window"
 	"github.com/mcpwatch/mcpwatch/event"
+	"github.com/mcpwatch/mcpwatch/internal/kafka"
 )
 
 // call is a call of a tool by an actor, so long after noon.
@@ -212,6 +216,7 @@ func BenchmarkOffer(b *testing.B) {
 }
 
 // BenchmarkRestore is what a key of a count costs to write to chunks and to read back, of a million.
+// BenchmarkRestore writes and reads back a million keys, in memory and from Kafka.
 func BenchmarkRestore(b *testing.B) {
 	const keys = 1_000_000
 	set := counting(b, 1)
@@ -235,6 +240,28 @@ func BenchmarkRestore(b *testing.B) {
 		b.ReportAllocs()
 		for b.Loop() {
 			if err := detector.NewEngine(set).Restore(chunks, noon); err != nil {
+				b.Fatal(err)
+			}
+		}
+		perKey(b)
+	})
+	b.Run("kafka", func(b *testing.B) {
+		site := newBench(b)
+		var manifest state.Manifest
+		for n, chunk := range chunks {
+			offsets, err := site.states.Append(b.Context(), 0, []kafka.Record{{Key: fmt.Append(nil, n), Value: chunk}})
+			if err != nil {
+				b.Fatal(err)
+			}
+			manifest.Chunks = append(manifest.Chunks, offsets...)
+		}
+		claim := kafka.Claim{Topic: kafka.Events, Metadata: manifest.Encode()}
+		for b.Loop() {
+			stage := detector.NewStage(detector.Options{
+				Kafka: site.client, Findings: collected{}, Annotations: &notes{}, Observations: site.observations, States: site.states,
+				Set: func() *rule.Set { return set }, Now: time.Now, Log: zerolog.Nop(), Registry: prometheus.NewRegistry(),
+			})
+			if _, _, err := stage.OpenAgents(b.Context(), claim); err != nil {
 				b.Fatal(err)
 			}
 		}

@@ -16,7 +16,7 @@ import (
 )
 
 // kinds are rules of every kind that remembers, with short times, in both stages.
-func kinds(t *testing.T) *rule.Set {
+func kinds(t testing.TB) *rule.Set {
 	t.Helper()
 	set, err := loadKinds()
 	if err != nil {
@@ -59,7 +59,7 @@ count: {when: 'call.tool == "read_file"', by: [actor], within: 10m, at_least: 3}
 }
 
 // countsReads has a rule that finds three reads.
-func countsReads(t *testing.T) *rule.Set {
+func countsReads(t testing.TB) *rule.Set {
 	t.Helper()
 	set, err := rule.Load(countsFolder())
 	if err != nil {

@@ -25,7 +25,7 @@ import (
 
 // bench is a Kafka with the topics in it.
 type bench struct {
-	t      *testing.T
+	t      testing.TB
 	client *kafka.Client
 	events *kafka.Producer
 	log    zerolog.Logger
@@ -39,12 +39,12 @@ type bench struct {
 
 const partitions = 2
 
-func newBench(t *testing.T) *bench {
+func newBench(t testing.TB) *bench {
 	t.Helper()
 	return newBenchOf(t, partitions)
 }
 
-func newBenchOf(t *testing.T, partitions int) *bench {
+func newBenchOf(t testing.TB, partitions int) *bench {
 	t.Helper()
 	broker, err := embedded.Start(embedded.Options{Listen: "127.0.0.1:0", Data: t.TempDir()})
 	if err != nil {
