@@ -1,6 +1,7 @@
 package detector
 
 import (
+	"errors"
 	"slices"
 
 	"github.com/mcpwatch/mcpwatch/detector/rule"
@@ -57,15 +58,11 @@ func (a *agents) decide(r kafka.Record, before bool, out *outbox) error {
 	}
 	paired, marks := e.Request != nil, len(e.Marks)
 	caused := a.engine.Decide(r.Offset, e, m)
+	var annotated error
 	if !paired && e.Request != nil || restates(e.Marks[marks:]) {
-		if err := out.annotate(r, e); err != nil {
-			return err
-		}
+		annotated = out.annotate(r, e)
 	}
-	if err := out.found(caused.Findings); err != nil {
-		return err
-	}
-	return out.observed(r.Offset, caused.Observations)
+	return errors.Join(annotated, out.found(caused.Findings), out.observed(r.Offset, caused.Observations))
 }
 
 // restates reports whether new marks say what an analyst has to see beside the event.

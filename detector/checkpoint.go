@@ -1,10 +1,12 @@
 package detector
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
 	"slices"
+	"time"
 
 	"github.com/mcpwatch/mcpwatch/detector/state"
 	"github.com/mcpwatch/mcpwatch/internal/kafka"
@@ -30,7 +32,8 @@ type checkpoint struct {
 	// keys are those of the manifest's chunks, stale those of chunks that no manifest names any
 	// more once the next commit is accepted.
 	keys, stale [][]byte
-	snapshot    int // how many of the manifest's chunks are its first segment
+	snapshot    int       // how many of the manifest's chunks are its first segment
+	began       time.Time // when that was written
 	sequence    int
 
 	// pending is a segment that was made and not written yet.
@@ -47,8 +50,11 @@ type memory interface {
 }
 
 // leastDeltas is how many chunks of changes are written before everything is written anew, unless
-// everything takes more.
-const leastDeltas = 32
+// everything takes more. It is written anew each renewEvery too: the topic deletes what is old.
+const (
+	leastDeltas = 32
+	renewEvery  = 24 * time.Hour
+)
 
 // restore reads back what a claim's manifest names, and gives it to apply.
 func (c *checkpoint) restore(ctx context.Context, from Reader, metadata string, apply func(state.Table, []byte) error) error {
@@ -56,50 +62,85 @@ func (c *checkpoint) restore(ctx context.Context, from Reader, metadata string, 
 	if err != nil {
 		return fmt.Errorf("restoring partition %d: %w: %w", c.partition, errLost, err)
 	}
-	for _, offset := range manifest.Chunks {
-		found := false
-		err := from.Read(ctx, kafka.State, c.partition, offset, offset+1, func(r kafka.Record) error {
-			found = r.Offset == offset && r.Value != nil
-			if !found {
-				return nil
-			}
-			c.keys = append(c.keys, r.Key)
-			if err := state.Read(r.Value, apply); err != nil {
-				return fmt.Errorf("%w: %w", errLost, err)
-			}
-			return nil
-		})
-		if errors.Is(err, kafka.ErrTruncated) {
-			err = fmt.Errorf("%w: %w", errLost, err)
-		}
-		if err != nil {
-			return fmt.Errorf("restoring partition %d: the chunk at %s/%d offset %d: %w", c.partition, kafka.State, c.partition, offset, err)
-		}
-		if !found {
-			return fmt.Errorf("restoring partition %d: the chunk at %s/%d offset %d is gone: %w", c.partition, kafka.State, c.partition, offset, errLost)
+	for _, run := range runs(manifest.Chunks) {
+		if err := c.read(ctx, from, run, apply); err != nil {
+			return fmt.Errorf("restoring partition %d from %s/%d: %w", c.partition, kafka.State, c.partition, err)
 		}
 	}
 	c.manifest, c.snapshot = manifest, len(manifest.Chunks)
 	return nil
 }
 
+// maxSkipped is how many records of others between two chunks are read rather than asked past.
+const maxSkipped = 8
+
+// runs cuts ascending offsets into runs that lie close together, each of which is read at once.
+func runs(offsets []int64) [][]int64 {
+	var all [][]int64
+	begin := 0
+	for i := 1; i <= len(offsets); i++ {
+		if i == len(offsets) || offsets[i] < offsets[i-1] || offsets[i] > offsets[i-1]+maxSkipped {
+			all = append(all, offsets[begin:i])
+			begin = i
+		}
+	}
+	return all
+}
+
+// read gives the chunks at a run of offsets to apply. What lies there has to be this partition's: a
+// topic that has lost its end gives offsets a second time.
+func (c *checkpoint) read(ctx context.Context, from Reader, run []int64, apply func(state.Table, []byte) error) error {
+	own := fmt.Appendf(nil, "%s/%d/", c.group, c.partition)
+	next := 0
+	err := from.Read(ctx, kafka.State, c.partition, run[0], run[len(run)-1]+1, func(r kafka.Record) error {
+		if next == len(run) || r.Offset < run[next] {
+			return nil
+		}
+		if r.Offset > run[next] || r.Value == nil || !bytes.HasPrefix(r.Key, own) {
+			return fmt.Errorf("the chunk at offset %d is gone: %w", run[next], errLost)
+		}
+		if len(c.keys) == 0 {
+			c.began = r.Time
+		}
+		c.keys = append(c.keys, r.Key)
+		next++
+		if err := state.Read(r.Value, apply); err != nil {
+			return fmt.Errorf("the chunk at offset %d: %w: %w", r.Offset, errLost, err)
+		}
+		return nil
+	})
+	switch {
+	case errors.Is(err, kafka.ErrTruncated):
+		return fmt.Errorf("%w: %w", errLost, err)
+	case err == nil && next < len(run):
+		return fmt.Errorf("the chunk at offset %d is gone: %w", run[next], errLost)
+	}
+	return err
+}
+
 // write makes what changed since the last one durable, and returns the manifest to commit. After
 // an error it is called again, and goes on where it was.
-func (c *checkpoint) write(ctx context.Context, of memory, full bool) (string, error) {
+func (c *checkpoint) write(ctx context.Context, of memory, full bool, now time.Time) (string, error) {
 	if c.pending == nil {
-		deltas := len(c.manifest.Chunks) - c.snapshot
-		c.pendingFull = full || deltas > max(leastDeltas, 2*c.snapshot) || len(c.manifest.Chunks) > state.MaxChunks/2
+		deltas, old := len(c.manifest.Chunks)-c.snapshot, len(c.manifest.Chunks) > 0 && now.Sub(c.began) > renewEvery
+		c.pendingFull = full || old || deltas > max(leastDeltas, 2*c.snapshot) || len(c.manifest.Chunks) > state.MaxChunks/2
 		var w state.Writer
 		of.changes(&w, c.pendingFull)
 		c.pending = w.Chunks()
+		if n := len(c.pending); c.pendingFull && n > state.MaxChunks {
+			return "", fmt.Errorf("writing a checkpoint of partition %d: %d chunks, at most %d can be named", c.partition, n, state.MaxChunks)
+		}
 	}
 	offsets, keys, err := c.append(ctx)
 	if err != nil {
 		return "", err
 	}
+	if len(c.manifest.Chunks) == 0 {
+		c.began = now
+	}
 	if c.pendingFull {
 		c.stale = append(c.stale, c.keys...)
-		c.keys, c.manifest.Chunks, c.snapshot = nil, nil, len(offsets)
+		c.keys, c.manifest.Chunks, c.snapshot, c.began = nil, nil, len(offsets), now
 	}
 	c.manifest.Chunks = append(slices.Clip(c.manifest.Chunks), offsets...)
 	c.keys = append(c.keys, keys...)

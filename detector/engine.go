@@ -95,7 +95,7 @@ func newEngine(set *rule.Set, window int64) *Engine {
 func (g *Engine) Counts() Counts {
 	c := g.counts
 	c.Evicted = g.pairer.Evicted()
-	c.Absent = g.view.Absent()
+	c.Absent += g.view.Absent()
 	c.Kept = g.keeper.kept()
 	return c
 }
@@ -104,6 +104,7 @@ func (g *Engine) Counts() Counts {
 // both stays.
 func (g *Engine) Swap(set *rule.Set) {
 	g.keeper = g.keeper.swap(set)
+	g.counts.Absent += g.view.Absent()
 	g.set, g.view = set, set.NewView()
 }
 

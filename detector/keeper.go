@@ -58,18 +58,19 @@ func hitOf(s *rule.Sighting) hit {
 }
 
 // at is the time that windows run on: the source's clock, and in the second stage, where many
-// sources meet, the collectors'.
+// sources meet, the collectors'. No event is later than its collector received it: one whose clock
+// is ahead would make all that follow late.
 func (h *hit) at(fleet bool) int64 {
 	if fleet {
 		return h.received
 	}
-	return h.time
+	return min(h.time, h.received)
 }
 
 // stateBytes bounds what all rules of one stream remember together; leastRuleBytes what one may.
 const (
 	stateBytes     = 256 << 20
-	leastRuleBytes = 1 << 20
+	leastRuleBytes = 64 << 10
 	// credentialShare is which part of a rule's memory the keys of one credential may take.
 	credentialShare = 4
 )
@@ -184,9 +185,9 @@ func (k *keeper) admit(p *rule.Program, f *finding.Finding, c conclusion) (ok bo
 	}
 	t := k.trackers[p.Rule.ID]
 	key := quietKeyOf(p, f.Tenant, c.actor, parts)
-	at := f.Time.UnixMicro()
-	if p.Fleet {
-		at = f.Received.UnixMicro()
+	at := f.Received.UnixMicro()
+	if !p.Fleet {
+		at = min(at, f.Time.UnixMicro())
 	}
 	opener := encoded(*f)
 	var next int64

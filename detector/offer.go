@@ -1,7 +1,8 @@
 package detector
 
 import (
-	"hash/fnv"
+	"crypto/sha256"
+	"encoding/binary"
 	"math"
 
 	"github.com/mcpwatch/mcpwatch/detector/rule"
@@ -81,10 +82,10 @@ const (
 	maxValues = 20   // values that a finding names
 )
 
+// hashOf tells values apart. A hash that is easily turned round would let one value hide another.
 func hashOf(text string) uint64 {
-	h := fnv.New64a()
-	_, _ = h.Write([]byte(text))
-	return h.Sum64()
+	sum := sha256.Sum256([]byte(text))
+	return binary.LittleEndian.Uint64(sum[:])
 }
 
 func (k *keeper) offerSequence(t *tracker, key window.Key, credential uint64, h hit, out *Outcome) {

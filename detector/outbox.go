@@ -2,6 +2,7 @@ package detector
 
 import (
 	"context"
+	"errors"
 
 	"github.com/mcpwatch/mcpwatch/detector/window"
 	"github.com/mcpwatch/mcpwatch/event"
@@ -54,21 +55,22 @@ func (b *outbox) isNew(f *finding.Finding) (isNew bool) {
 }
 
 // found sends findings that were not sent before.
-func (b *outbox) found(findings []finding.Finding) error {
+func (b *outbox) found(findings []finding.Finding) (failed error) {
 	for i := range findings {
 		f := &findings[i]
+		value, err := finding.Encode(f)
+		if err != nil {
+			failed = errors.Join(failed, err)
+			continue
+		}
 		if !b.isNew(f) {
 			b.metrics.again.Inc()
 			continue
 		}
-		value, err := finding.Encode(f)
-		if err != nil {
-			return err
-		}
 		b.metrics.findings.WithLabelValues(string(f.Severity)).Inc()
 		b.findings = append(b.findings, kafka.Record{Key: kafka.Key(f.Tenant, f.Actor), Value: value})
 	}
-	return nil
+	return failed
 }
 
 // annotate restates the event of a record.

@@ -115,7 +115,7 @@ func (h *shard) commit(ctx context.Context, now bool) (kafka.Commit, error) {
 	if h.decided <= h.settled || !due {
 		return kafka.Commit{}, nil
 	}
-	metadata, err := h.memory.write(ctx, h, h.full)
+	metadata, err := h.memory.write(ctx, h, h.full, h.stage.o.Now())
 	if err != nil {
 		return kafka.Commit{}, err
 	}

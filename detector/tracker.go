@@ -1,8 +1,9 @@
 package detector
 
 import (
+	"crypto/sha256"
+	"encoding/binary"
 	"fmt"
-	"hash/fnv"
 	"maps"
 	"slices"
 
@@ -124,11 +125,11 @@ func stepOf(h *hit, fleet bool, remembered *rule.Sighting) (window.Step, error) 
 	if err != nil {
 		return window.Step{}, err
 	}
-	like := fnv.New64a()
+	like := sha256.New()
 	for _, name := range slices.Sorted(maps.Keys(remembered.Facts)) {
 		_, _ = fmt.Fprintf(like, "%q %q\n", name, fmt.Sprint(remembered.Facts[name]))
 	}
-	return window.Step{At: h.at(fleet), Like: like.Sum64(), Captured: captured}, nil
+	return window.Step{At: h.at(fleet), Like: binary.LittleEndian.Uint64(like.Sum(nil)), Captured: captured}, nil
 }
 
 // recall gives the events that steps keep. What cannot be read was written by another version: it

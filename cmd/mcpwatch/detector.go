@@ -106,8 +106,8 @@ func (o *outlets) close() {
 	}
 }
 
-// reloadHandler loads the rules again, and answers with what is in force once all detectors have
-// taken it, or with all that is wrong: 422, and every problem by file, line and column.
+// reloadHandler loads the rules again and publishes them, and answers with what every detector takes
+// now, or with all that is wrong: 422, and every problem by file, line and column.
 func reloadHandler(rules *control.Control) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		set, err := rules.Reload(r.Context())

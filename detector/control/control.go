@@ -37,7 +37,8 @@ type Control struct {
 	o       Options
 	metrics metrics
 	set     atomic.Pointer[rule.Set]
-	next    int64 // of mcp.control: what Follow reads first
+	next    int64  // of mcp.control: what Follow reads first
+	loaded  uint64 // the fingerprint of the files that Start loaded
 
 	reloading sync.Mutex // one reload at a time
 }
@@ -60,11 +61,12 @@ func Start(ctx context.Context, o Options) (*Control, error) {
 	if err != nil {
 		return nil, err
 	}
-	own, refusal := Load(o.Folders...)
+	c.loaded = fingerprint(o.Folders)
+	own, packed, refusal := load(o.Folders)
 	if refusal == nil {
 		c.adopt(own, o.Name)
 		if newest == nil || header(newest, headerHash) != own.Hash {
-			return c, c.publish(ctx, own)
+			return c, c.publish(ctx, own, packed)
 		}
 		return c, nil
 	}
@@ -109,7 +111,7 @@ func (c *Control) Follow(ctx context.Context) error {
 func (c *Control) Reload(ctx context.Context) (*rule.Set, error) {
 	c.reloading.Lock()
 	defer c.reloading.Unlock()
-	set, err := Load(c.o.Folders...)
+	set, packed, err := load(c.o.Folders)
 	if err != nil {
 		c.refused(err, c.o.Name)
 		return nil, err
@@ -117,19 +119,31 @@ func (c *Control) Reload(ctx context.Context) (*rule.Set, error) {
 	if set.Hash == c.Set().Hash {
 		return set, nil
 	}
-	if err := c.publish(ctx, set); err != nil {
+	if err := c.publish(ctx, set, packed); err != nil {
 		c.o.Log.Error().Err(err).Msg("rules were not published: those before stay in force")
 		return nil, err
 	}
 	return set, nil
 }
 
-// publish writes the files of this process's folders, of which the set was loaded.
-func (c *Control) publish(ctx context.Context, set *rule.Set) error {
-	packed, err := pack(c.o.Folders)
-	if err != nil {
-		return err
+// load packs the files of folders, and loads what was packed: files may change at any time.
+func load(folders []rule.Folder) (set *rule.Set, packed []byte, err error) {
+	if packed, err = pack(folders); err != nil {
+		return nil, nil, err
 	}
+	names := make([]string, len(folders))
+	for i, f := range folders {
+		names[i] = f.Name
+	}
+	if folders, err = unpack(packed, names); err != nil {
+		return nil, nil, err
+	}
+	set, err = Load(folders...)
+	return set, packed, err
+}
+
+// publish writes the files that the set was loaded from.
+func (c *Control) publish(ctx context.Context, set *rule.Set, packed []byte) error {
 	r := kafka.Record{Key: []byte(recordKey), Value: packed, Headers: []kafka.Header{
 		{Key: headerHash, Value: []byte(set.Hash)}, {Key: headerBy, Value: []byte(c.o.Name)},
 	}}

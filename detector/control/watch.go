@@ -20,7 +20,7 @@ const watchEvery = 2 * time.Second
 func (c *Control) Watch(ctx context.Context, signals <-chan os.Signal) {
 	ticker := time.NewTicker(watchEvery)
 	defer ticker.Stop()
-	loaded := fingerprint(c.o.Folders)
+	loaded := c.loaded
 	last := loaded
 	for {
 		select {

@@ -34,22 +34,28 @@ func newDefinition(kind, name string, value event.Value) Definition {
 
 // verdicts remembers which conditions a definition met, for the last definitions seen.
 type verdicts struct {
-	met  map[[16]byte][]*condition
+	met  map[[16]byte]verdict
 	ring [][16]byte
 	next int
+}
+
+// verdict is what was met, and what it cost.
+type verdict struct {
+	met  []*condition
+	cost int64
 }
 
 // maxVerdicts is how many definitions a view remembers.
 const maxVerdicts = 4096
 
-func (c *verdicts) get(digest [16]byte) (met []*condition, known bool) {
+func (c *verdicts) get(digest [16]byte) (met verdict, known bool) {
 	met, known = c.met[digest]
 	return met, known
 }
 
-func (c *verdicts) put(digest [16]byte, met []*condition) {
+func (c *verdicts) put(digest [16]byte, met verdict) {
 	if c.met == nil {
-		c.met = make(map[[16]byte][]*condition)
+		c.met = make(map[[16]byte]verdict)
 	}
 	if len(c.ring) < maxVerdicts {
 		c.ring = append(c.ring, digest)

@@ -178,9 +178,13 @@ func (s *Set) Match(v *View, found Found) {
 // matchDefinition judges one definition. What depends on the definition alone is judged once
 // and remembered: agents list the same tools again and again.
 func (s *Set) matchDefinition(v *View, g *gathered) {
-	met, known := v.verdicts.get(g.definition.digest)
-	if !known {
-		whole := true
+	of, known := v.verdicts.get(g.definition.digest)
+	met := of.met
+	if known && of.cost <= v.budget {
+		v.budget -= of.cost
+	} else {
+		met = nil
+		whole, before := true, v.budget
 		s.alone.each(v, &v.scratch.alone, func(c *condition) {
 			if !v.affords(c) {
 				whole = false
@@ -189,7 +193,7 @@ func (s *Set) matchDefinition(v *View, g *gathered) {
 			}
 		})
 		if whole {
-			v.verdicts.put(g.definition.digest, met)
+			v.verdicts.put(g.definition.digest, verdict{met, before - v.budget})
 		}
 	}
 	for _, c := range met {

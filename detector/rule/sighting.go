@@ -1,14 +1,18 @@
 package rule
 
 import (
+	"bytes"
+	"errors"
 	"fmt"
 	"math"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 	"unicode/utf8"
 
 	"github.com/go-json-experiment/json"
+	"github.com/go-json-experiment/json/jsontext"
 	"github.com/google/cel-go/common/types"
 	"github.com/google/cel-go/common/types/ref"
 	"github.com/google/cel-go/common/types/traits"
@@ -155,6 +159,39 @@ func (r *factRoom) members(from traits.Mapper) map[string]any {
 	return facts
 }
 
+// bare is a sighting without its methods.
+type bare Sighting
+
+// MarshalJSONTo implements json.MarshalerTo: a number that is no integer to CEL is written as none.
+func (s *Sighting) MarshalJSONTo(enc *jsontext.Encoder) error {
+	return json.MarshalEncode(enc, (*bare)(s), json.WithMarshalers(json.MarshalToFunc(func(enc *jsontext.Encoder, f float64) error {
+		text := strconv.AppendFloat(nil, f, 'g', -1, 64)
+		if !bytes.ContainsAny(text, ".e") {
+			text = append(text, ".0"...)
+		}
+		return enc.WriteValue(text)
+	})))
+}
+
+// UnmarshalJSONFrom implements json.UnmarshalerFrom: an integer stays one.
+func (s *Sighting) UnmarshalJSONFrom(dec *jsontext.Decoder) error {
+	return json.UnmarshalDecode(dec, (*bare)(s), json.WithUnmarshalers(json.UnmarshalFromFunc(func(dec *jsontext.Decoder, fact *any) error {
+		if dec.PeekKind() != '0' {
+			return errors.ErrUnsupported // as without this function
+		}
+		text, err := dec.ReadValue()
+		if err != nil {
+			return err
+		}
+		if n, err := strconv.ParseInt(string(text), 10, 64); err == nil {
+			*fact = n
+			return nil
+		}
+		*fact, err = strconv.ParseFloat(string(text), 64)
+		return err
+	})))
+}
+
 // Encode gives the sighting's bytes.
 func (s *Sighting) Encode() ([]byte, error) {
 	data, err := json.Marshal(s, json.Deterministic(true))
@@ -186,19 +223,12 @@ func (s *schema) factValue(of *Sighting, name string) any {
 	if !there {
 		return s.absent
 	}
-	switch fact := fact.(type) {
-	case float64:
-		if f.Type.Kind() == types.IntKind {
-			return types.Int(fact)
+	if text, is := fact.(string); is && f.Type.Kind() == types.TimestampKind {
+		t, err := time.Parse(time.RFC3339Nano, text)
+		if err != nil {
+			return s.absent
 		}
-	case string:
-		if f.Type.Kind() == types.TimestampKind {
-			t, err := time.Parse(time.RFC3339Nano, fact)
-			if err != nil {
-				return s.absent
-			}
-			return types.Timestamp{Time: t}
-		}
+		return types.Timestamp{Time: t}
 	}
 	return types.DefaultTypeAdapter.NativeToValue(fact)
 }
