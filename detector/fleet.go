@@ -23,15 +23,20 @@ func (f *Fleet) Swap(set *rule.Set) { f.keeper = f.keeper.swap(set) }
 // changes nothing, and is counted as superseded.
 func (f *Fleet) Observe(o *Observation) Outcome {
 	var out Outcome
-	t := f.keeper.trackers[o.Rule]
-	if t == nil || t.program.Version != o.Version {
+	if !f.knows(versionOf(o)) {
 		f.keeper.counts.Superseded++
 		return out
 	}
+	t := f.keeper.trackers[o.Rule]
 	h := hitOf(o.Sighting)
 	h.key, h.quiet, h.steps, h.value, h.number = o.Key, o.Quiet, o.Steps, o.Value, o.Number
 	f.keeper.offer(t.program, h, &out)
 	return out
+}
+
+func (f *Fleet) knows(of ruleVersion) bool {
+	t := f.keeper.trackers[of.rule]
+	return t != nil && t.program.Version == of.version
 }
 
 // Tick is Engine.Tick.

@@ -22,8 +22,12 @@ func newFleets(set *rule.Set, partitions int) *fleets {
 	return &fleets{fleet: NewFleet(set), merge: newMerge(partitions)}
 }
 
-func (f *fleets) keeper() *keeper    { return f.fleet.keeper }
-func (f *fleets) swap(set *rule.Set) { f.fleet.Swap(set) }
+func (f *fleets) keeper() *keeper { return f.fleet.keeper }
+
+func (f *fleets) swap(set *rule.Set) {
+	f.fleet.Swap(set)
+	f.merge.keep(f.fleet.knows)
+}
 
 func (f *fleets) changes(give func(entry []byte)) { give(f.merge.append(nil)) }
 
@@ -35,6 +39,7 @@ func (f *fleets) apply(entry []byte) (err error) {
 // restored implements work: what waits is read again from mcp.observations.
 func (f *fleets) restored(clock, committed int64) int64 {
 	f.fleet.keeper.restored(clock)
+	f.merge.keep(f.fleet.knows)
 	f.merge.clock = clock
 	if len(f.waiting) > 0 {
 		return f.waiting[0]
@@ -55,6 +60,10 @@ func (f *fleets) decide(r kafka.Record, before bool, out *outbox) error {
 	}
 	if before {
 		f.merge.push(&n, r.Offset, len(r.Value))
+		return nil
+	}
+	if o := n.observation; o != nil && !f.fleet.knows(versionOf(o)) {
+		f.fleet.keeper.counts.Superseded++
 		return nil
 	}
 	if err := f.merge.take(&n, r.Offset, len(r.Value)); err != nil {

@@ -29,7 +29,7 @@ func loadKinds() (*rule.Set, error) {
 	files := fstest.MapFS{}
 	for id, body := range map[string]string{
 		"counts":     "count: {when: 'call.tool == \"read\"', by: [actor], within: 20s, at_least: 3}\ntitle: '{actor} reads'",
-		"fleet":      "count: {when: 'call.tool == \"read\"', by: [server.id], within: 30s, at_least: 4}",
+		"fleet":      "count: {when: 'call.tool == \"read\"', by: [server.id], within: 30s, at_least: 4}\nsummary: 'the read of {call.args.n}'",
 		"differs":    "distinct: {of: call.args.path, when: 'call.tool == \"read\"', by: [actor], within: 30s, at_least: 3}",
 		"adds":       "sum: {of: event.size, when: 'call.tool == \"send\"', by: [actor, server.id], within: 1m, at_least: 300}",
 		"follows":    "sequence: {by: [actor], within: 1m, steps: [{as: read, when: 'call.tool == \"read\"'}, {as: send, when: 'call.tool == \"send\" && server.id != read.server.id', gap: 30s}]}\nsummary: 'read at {read.server.id}, sent to {server.id}'",
@@ -97,7 +97,7 @@ func sessions(t *rapid.T) []item {
 	now := noon
 	call := func(tool, path, actor, server string, late time.Duration) {
 		id := len(items)
-		e := message(fmt.Sprint("e", id), event.ToServer, fmt.Sprintf(`{"jsonrpc":"2.0","id":%d,"method":"tools/call","params":{"name":%q,"arguments":{"path":%q}}}`, id, tool, path))
+		e := message(fmt.Sprint("e", id), event.ToServer, fmt.Sprintf(`{"jsonrpc":"2.0","id":%d,"method":"tools/call","params":{"name":%q,"arguments":{"path":%q,"n":%d}}}`, id, tool, path, 9007199254740993+id))
 		e.Actor, e.Server.ID = actor, server
 		e.Time, e.Received = now.Add(-late), now
 		items = append(items, item{event: e})

@@ -5,6 +5,7 @@ import (
 	"container/heap"
 	"encoding/binary"
 	"errors"
+	"maps"
 	"math"
 	"slices"
 )
@@ -13,10 +14,11 @@ import (
 // what lies in mcp.events and not on who was faster: by At, then by the event's id. An
 // observation's turn comes when all partitions have closed its time.
 //
-// What it has taken of a partition is always a beginning of what that partition causes, without
-// gaps: each owner writes in order, from a commit on before which all was written. So what a new
-// owner repeats, and what a former one that was paused writes late, is no further than what was
-// taken, or follows it directly.
+// What it has taken of a rule's observations in a partition, in one version of the rule, is always a
+// beginning of what the partition causes, without gaps: each owner writes in order, from a commit on
+// before which all was written. So what a new owner repeats, and what a former one that was paused
+// writes late, is no further than what was taken, or follows it directly. Each version of a rule
+// has its own place, since owners with different rule sets cause different things.
 type merge struct {
 	sources []source // by partition of mcp.events
 	pending pendingHeap
@@ -36,10 +38,16 @@ type merged struct {
 
 // source is what was taken of a partition of mcp.events.
 type source struct {
-	last place // nowhere: not known
-	// watermark is up to where the partition is closed; 0 where it has not said.
-	watermark int64
+	last map[ruleVersion]place // of observations
+	// closed is where the last watermark came from: up to watermark the partition is closed.
+	closed    place
+	watermark int64 // 0 where it has not said
 }
+
+// ruleVersion is a rule in one version.
+type ruleVersion struct{ rule, version string }
+
+func versionOf(o *Observation) ruleVersion { return ruleVersion{o.Rule, o.Version} }
 
 // pending is an observation that waits for its turn.
 type pending struct {
@@ -57,7 +65,7 @@ const maxPendingBytes = 64 << 20
 func newMerge(partitions int) *merge {
 	m := &merge{sources: make([]source, partitions)}
 	for i := range m.sources {
-		m.sources[i] = source{last: nowhere()}
+		m.sources[i] = source{last: map[ruleVersion]place{}, closed: nowhere()}
 	}
 	return m
 }
@@ -68,21 +76,32 @@ func (m *merge) take(n *notice, offset int64, size int) error {
 		return errors.New("taking an observation: it comes from a partition that mcp.events does not have")
 	}
 	s := &m.sources[n.partition]
-	if !s.last.before(n.from) {
+	if n.observation == nil {
+		if s.closed.before(n.from) {
+			s.closed, s.watermark = n.from, max(s.watermark, n.watermark)
+			m.clock = max(m.clock, m.closed())
+		}
+		return nil
+	}
+	of := versionOf(n.observation)
+	if last, known := s.last[of]; known && !last.before(n.from) {
 		m.counts.Repeats++
 		return nil
 	}
-	s.last = n.from
-	if n.observation == nil {
-		s.watermark = max(s.watermark, n.watermark)
-		m.clock = max(m.clock, m.closed())
-		return nil
-	}
+	s.last[of] = n.from
 	if n.observation.At <= m.clock {
 		m.counts.Late++
 	}
 	m.push(n, offset, size)
 	return nil
+}
+
+// keep forgets the places of rules that is does not know in their version: what they observed is
+// taken no more.
+func (m *merge) keep(is func(ruleVersion) bool) {
+	for i := range m.sources {
+		maps.DeleteFunc(m.sources[i].last, func(of ruleVersion, _ place) bool { return !is(of) })
+	}
 }
 
 // push has an observation wait.
@@ -126,9 +145,11 @@ const mergeVersion = 1
 func (m *merge) append(dst []byte) []byte {
 	dst = binary.AppendUvarint(append(dst, mergeVersion), uint64(len(m.sources)))
 	for _, s := range m.sources {
-		dst = binary.AppendVarint(dst, s.last.offset)
-		dst = binary.AppendVarint(dst, int64(s.last.ordinal))
-		dst = binary.AppendVarint(dst, s.watermark)
+		dst = binary.AppendVarint(appendPlace(dst, s.closed), s.watermark)
+		dst = binary.AppendUvarint(dst, uint64(len(s.last)))
+		for _, of := range slices.SortedFunc(maps.Keys(s.last), compareVersions) {
+			dst = appendPlace(appendText(appendText(dst, of.rule), of.version), s.last[of])
+		}
 	}
 	offsets := make([]int64, len(m.pending))
 	for i, p := range m.pending {
@@ -145,41 +166,80 @@ func (m *merge) append(dst []byte) []byte {
 
 var errMerge = errors.New("restoring the order of observations: the bytes are none of this version")
 
+func compareVersions(a, b ruleVersion) int {
+	return cmp.Or(cmp.Compare(a.rule, b.rule), cmp.Compare(a.version, b.version))
+}
+
+func appendPlace(dst []byte, p place) []byte {
+	return binary.AppendVarint(binary.AppendVarint(dst, p.offset), int64(p.ordinal))
+}
+
+func appendText(dst []byte, s string) []byte {
+	return append(binary.AppendUvarint(dst, uint64(len(s))), s...)
+}
+
 // restore reads what append wrote, and returns the offsets that wait, ascending.
 func (m *merge) restore(src []byte) (waiting []int64, err error) {
 	if len(src) == 0 || src[0] != mergeVersion {
 		return nil, errMerge
 	}
-	src = src[1:]
-	ok := true
-	signed := func() int64 {
-		v, n := binary.Varint(src)
-		if ok = ok && n > 0; ok {
-			src = src[n:]
-		}
-		return v
-	}
-	count, n := binary.Uvarint(src)
-	if n <= 0 || count != uint64(len(m.sources)) {
+	r := mergeReader{rest: src[1:], ok: true}
+	if r.unsigned() != uint64(len(m.sources)) {
 		return nil, errMerge
 	}
-	src = src[n:]
 	for i := range m.sources {
-		m.sources[i] = source{place{signed(), int(signed())}, signed()}
+		s := source{last: map[ruleVersion]place{}, closed: r.place(), watermark: r.signed()}
+		for n := r.unsigned(); n > 0 && r.ok; n-- {
+			of := ruleVersion{r.text(), r.text()}
+			s.last[of] = r.place()
+		}
+		m.sources[i] = s
 	}
 	last := int64(0)
-	for ok && len(src) > 0 {
-		delta, n := binary.Uvarint(src)
-		if ok = n > 0; ok {
-			src = src[n:]
-			last += int64(delta)
-			waiting = append(waiting, last)
-		}
+	for r.ok && len(r.rest) > 0 {
+		last += int64(r.unsigned())
+		waiting = append(waiting, last)
 	}
-	if !ok {
+	if !r.ok {
 		return nil, errMerge
 	}
 	return waiting, nil
+}
+
+// mergeReader reads what append wrote; ok says that all so far was there.
+type mergeReader struct {
+	rest []byte
+	ok   bool
+}
+
+func (r *mergeReader) took(n int) {
+	if r.ok = r.ok && n > 0; r.ok {
+		r.rest = r.rest[n:]
+	}
+}
+
+func (r *mergeReader) signed() int64 {
+	v, n := binary.Varint(r.rest)
+	r.took(n)
+	return v
+}
+
+func (r *mergeReader) unsigned() uint64 {
+	v, n := binary.Uvarint(r.rest)
+	r.took(n)
+	return v
+}
+
+func (r *mergeReader) place() place { return place{r.signed(), int(r.signed())} }
+
+func (r *mergeReader) text() string {
+	n := r.unsigned()
+	if r.ok = r.ok && n <= uint64(len(r.rest)); !r.ok {
+		return ""
+	}
+	text := string(r.rest[:n])
+	r.rest = r.rest[n:]
+	return text
 }
 
 // pendingHeap is ordered by At, then by the event's id, then by where it comes from.
@@ -194,6 +254,7 @@ func (h pendingHeap) Less(i, j int) bool {
 		cmp.Compare(a.observation.Sighting.Event, b.observation.Sighting.Event),
 		cmp.Compare(a.partition, b.partition),
 		cmp.Compare(a.from.offset, b.from.offset),
+		cmp.Compare(a.observation.Rule, b.observation.Rule),
 		cmp.Compare(a.from.ordinal, b.from.ordinal),
 	) < 0
 }

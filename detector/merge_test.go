@@ -21,11 +21,14 @@ func caused(t *rapid.T, partition int) []notice {
 			all = append(all, notice{partition: partition, from: place{offset: offset}, watermark: clock})
 			continue
 		}
-		for ordinal := range rapid.IntRange(0, 3).Draw(t, "observations") {
+		ordinals := map[string]int{}
+		for n := range rapid.IntRange(0, 3).Draw(t, "observations") {
+			of := rapid.SampledFrom([]string{"r", "s"}).Draw(t, "rule")
 			at := clock + 1 + int64(rapid.IntRange(0, 15).Draw(t, "at"))
-			all = append(all, notice{partition: partition, from: place{offset, ordinal}, observation: &Observation{
-				At: at, Key: []string{fmt.Sprint(partition, "/", offset, "/", ordinal)}, Sighting: &rule.Sighting{Event: fmt.Sprint("e", rapid.IntRange(0, 5).Draw(t, "id"))},
+			all = append(all, notice{partition: partition, from: place{offset, ordinals[of]}, observation: &Observation{
+				At: at, Rule: of, Key: []string{fmt.Sprint(partition, "/", offset, "/", n)}, Sighting: &rule.Sighting{Event: fmt.Sprint("e", rapid.IntRange(0, 5).Draw(t, "id"))},
 			}})
+			ordinals[of]++
 		}
 	}
 	return append(all, notice{partition: partition, from: place{offset: 1000}, watermark: 1 << 40})
@@ -65,7 +68,7 @@ func TestMergeHasOneOrder(t *testing.T) {
 		want = slices.DeleteFunc(want, func(n notice) bool { return n.observation == nil })
 		slices.SortFunc(want, func(a, b notice) int {
 			return cmp.Or(cmp.Compare(a.observation.At, b.observation.At), cmp.Compare(a.observation.Sighting.Event, b.observation.Sighting.Event),
-				cmp.Compare(a.partition, b.partition), cmp.Compare(a.from.offset, b.from.offset), cmp.Compare(a.from.ordinal, b.from.ordinal))
+				cmp.Compare(a.partition, b.partition), cmp.Compare(a.from.offset, b.from.offset), cmp.Compare(a.observation.Rule, b.observation.Rule), cmp.Compare(a.from.ordinal, b.from.ordinal))
 		})
 
 		m := newMerge(partitions)

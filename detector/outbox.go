@@ -88,7 +88,14 @@ func (b *outbox) annotate(r kafka.Record, e *event.Event) error {
 // its key belongs to.
 func (b *outbox) observed(offset int64, observations []Observation) error {
 	for i := range observations {
-		n := notice{from: place{offset, i}, observation: &observations[i]}
+		// A rule's place does not hang on what other rules observe.
+		ordinal := 0
+		for _, before := range observations[:i] {
+			if before.Rule == observations[i].Rule {
+				ordinal++
+			}
+		}
+		n := notice{from: place{offset, ordinal}, observation: &observations[i]}
 		if err := b.notify(b.o.Observations.PartitionOf(n.observation.recordKey()), &n); err != nil {
 			return err
 		}

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"testing/fstest"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -197,5 +198,118 @@ func TestALostCheckpointHoldsUpNobody(t *testing.T) {
 		if n := strings.Count(log.String(), "what rules remembered is lost"); n != 2 {
 			t.Errorf("%s: said %d times that memory is lost", name, n)
 		}
+	}
+}
+
+// TestRulesChangeWhereAnOwnerDies holds that what the next owner does again under other rules is neither
+// counted twice nor lost.
+func TestRulesChangeWhereAnOwnerDies(t *testing.T) {
+	counts := func(severity string, atLeast int) string {
+		return fmt.Sprintf("severity: %s\ncount: {when: 'call.tool == \"read\"', by: [server.id], within: 10m, at_least: %d}", severity, atLeast)
+	}
+	for name, c := range map[string]struct{ before, after map[string]string }{
+		"another beside it": {map[string]string{"x": counts("low", 3)}, map[string]string{"x": counts("low", 3), "y": counts("high", 2)}},
+		"another for it":    {map[string]string{"x": counts("low", 1000), "y": counts("high", 1000)}, map[string]string{"z": counts("low", 2)}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			b := newBenchOf(t, 1)
+			set, after := rulesOf(t, c.before), rulesOf(t, c.after)
+			got := collected{}
+			stage := detector.NewStage(detector.Options{
+				Kafka: b.client, Findings: got, Annotations: &notes{}, Observations: b.observations, States: b.states,
+				Set: func() *rule.Set { return set }, Now: time.Now, Log: zerolog.Nop(), Registry: prometheus.NewRegistry(),
+			})
+			var records []kafka.Record
+			for i := range 2 {
+				e := call(i, "read", fmt.Sprint("agent:", i), time.Duration(i)*time.Second)
+				e.Server.ID = "files"
+				value, err := event.Encode(nil, &e)
+				if err != nil {
+					t.Fatal(err)
+				}
+				records = append(records, kafka.Record{Offset: int64(i), Value: value})
+			}
+			tick := kafka.Tick{Collector: "c", Time: noon.Add(time.Hour)}.Record()
+			tick.Offset = 2
+			records = append(records, tick)
+			handle := func(open opener, records []kafka.Record) {
+				t.Helper()
+				h, _, err := open(t.Context(), kafka.Claim{})
+				if err == nil {
+					_, err = h.Handle(t.Context(), records)
+				}
+				if err != nil {
+					t.Fatal(err)
+				}
+			}
+			handle(stage.OpenAgents, records[:2]) // it dies before its commit
+			set = after
+			handle(stage.OpenAgents, records)
+			handle(stage.OpenFleets, b.since(kafka.Observations, 0, 0))
+			if want := plain(t, after, [][]kafka.Record{records}); !maps.Equal(got, want) {
+				t.Errorf("found %v, want %v", got, want)
+			}
+		})
+	}
+}
+
+// rulesOf is a set of rules by their id.
+func rulesOf(t *testing.T, bodies map[string]string) *rule.Set {
+	t.Helper()
+	files := fstest.MapFS{}
+	for id, body := range bodies {
+		files[id+".yaml"] = &fstest.MapFile{Data: []byte("id: " + id + "\ntitle: A rule\n" + body + "\n")}
+	}
+	set, err := rule.Load(rule.Folder{Name: "test", Files: files})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return set
+}
+
+// TestADefinitionCostsTheSameEachTime holds that what a process remembers of definitions changes
+// nothing that is found: not with a budget that they use up, either.
+func TestADefinitionCostsTheSameEachTime(t *testing.T) {
+	rules := map[string]string{}
+	for i := range 60 {
+		rules[fmt.Sprint("d", i)] = fmt.Sprintf("severity: low\nmatch: 'definition.normal.contains(\"word%d \")'", i)
+	}
+	set := rulesOf(t, rules)
+	listing := func(id string, words ...int) event.Event {
+		var all []string
+		for tool, n := range words {
+			var text strings.Builder
+			for i := range n {
+				_, _ = fmt.Fprintf(&text, "word%d ", i)
+			}
+			all = append(all, fmt.Sprintf(`{"name":"tool%d","description":%q}`, tool, text.String()))
+		}
+		return message(id, event.ToClient, `{"jsonrpc":"2.0","id":1,"result":{"tools":[`+strings.Join(all, ",")+`]}}`)
+	}
+	cold, warm := detector.NewEngine(set), detector.NewEngine(set)
+	first := listing("e1", 8)
+	warm.Process(0, &first)
+	second, again := listing("e2", 8, 60, 60), listing("e2", 8, 60, 60)
+	want, got := len(cold.Process(1, &second).Findings), len(warm.Process(1, &again).Findings)
+	if want != got || cold.Counts().UnjudgedRules == 0 {
+		t.Errorf("%d findings by an engine that knows a definition, %d by one that does not, which left out %d", got, want, cold.Counts().UnjudgedRules)
+	}
+}
+
+// TestAClockThatIsAheadBlindsNobody holds that one event from the future does not make those that
+// follow late.
+func TestAClockThatIsAheadBlindsNobody(t *testing.T) {
+	engine := detector.NewEngine(countsReads(t))
+	ahead := keyRead("e0", 0)
+	ahead.Time = noon.Add(59 * time.Minute)
+	engine.Process(0, &ahead)
+	found := 0
+	for i := range 6 {
+		e := keyRead(fmt.Sprint("e", i+1), i+1)
+		e.Time, e.Received = noon.Add(time.Duration(i)*time.Second), noon.Add(time.Duration(i+1)*time.Second)
+		found += len(engine.Process(int64(i+1), &e).Findings)
+	}
+	if found != 2 || engine.Counts().Late != 0 {
+		t.Errorf("%d findings of seven reads, three each; %d late", found, engine.Counts().Late)
 	}
 }
