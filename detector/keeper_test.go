@@ -69,7 +69,7 @@ func TestAFindingUsesUpItsEvents(t *testing.T) {
 // TestSwapChangesTheLimits holds that a rule which stays gives room to those that come, and that
 // what it forgot stays counted when it goes.
 func TestSwapChangesTheLimits(t *testing.T) {
-	const actors, share = 5000, 1 << 20 / 4 // the least there is, for one credential
+	const actors, share = 5000, 256 << 20 / 400 / 4 // of 200 rules one may have so much of one credential
 	engine := detector.NewEngine(counting(t, 1))
 	for i := range actors {
 		e := call(i, "tool-0", fmt.Sprint("agent:", i), 0)

@@ -256,7 +256,7 @@ func TestTicksAreNoEvents(t *testing.T) {
 	b := newBench(t)
 	tick := kafka.Tick{Collector: "c1", Time: time.Date(2026, 11, 25, 9, 0, 0, 0, time.UTC)}
 	var log strings.Builder
-	b.log = zerolog.New(&log)
+	b.log = zerolog.New(zerolog.SyncWriter(&log))
 	for _, e := range []event.Event{keyRead("e1", 3), keyRead("e2", 4)} {
 		if err := b.events.Broadcast(t.Context(), tick.Record()); err != nil {
 			t.Fatal(err)

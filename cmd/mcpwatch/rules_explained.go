@@ -186,7 +186,14 @@ func printableList(texts []string) string { return event.Printable(strings.Join(
 
 // spanText is a length of time as rules write it.
 func spanText(d time.Duration) string {
-	return strings.TrimSuffix(strings.TrimSuffix(d.String(), "0s"), "0m")
+	text := d.String()
+	if strings.HasSuffix(text, "m0s") {
+		text = strings.TrimSuffix(text, "0s")
+	}
+	if strings.HasSuffix(text, "h0m") {
+		text = strings.TrimSuffix(text, "0m")
+	}
+	return text
 }
 
 func moment(t time.Time) string { return t.UTC().Format(time.RFC3339Nano) }

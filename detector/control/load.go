@@ -51,7 +51,7 @@ func Load(folders ...rule.Folder) (*rule.Set, error) {
 	for _, r := range ruletest.Run(set) {
 		for _, t := range r.Tests {
 			if t.Failure != "" {
-				failed = append(failed, Problem{File: r.File, Rule: r.Rule, Test: t.Name, Reason: t.Failure})
+				failed = append(failed, Problem{File: r.File, Line: t.Line, Column: t.Column, Rule: r.Rule, Test: t.Name, Reason: t.Failure})
 			}
 		}
 	}

@@ -80,7 +80,7 @@ func (c *compiler) compile(path, text string, want ...*cel.Type) (expression, er
 	if len(want) > 0 && !slices.ContainsFunc(want, tree.OutputType().IsExactType) {
 		return fail("is a %s, must be %s", tree.OutputType(), typeNames(want))
 	}
-	cost, err := c.env.EstimateCost(tree, sizes{c.schema.functions})
+	cost, err := c.env.EstimateCost(tree, sizes{c.schema.functions, c.schema.lists})
 	if err != nil {
 		return fail("estimating its cost: %v", err)
 	}
@@ -160,10 +160,21 @@ func (s *schema) names(tree *cel.Ast) []string {
 }
 
 // sizes tells CEL's cost estimate how large the values of an event are.
-type sizes struct{ functions []Function }
+type sizes struct {
+	functions []Function
+	lists     map[string][]string
+}
 
-// EstimateSize implements checker.CostEstimator.
-func (sizes) EstimateSize(node checker.AstNode) *checker.SizeEstimate {
+// EstimateSize implements checker.CostEstimator. A loaded list is as long as it is.
+func (s sizes) EstimateSize(node checker.AstNode) *checker.SizeEstimate {
+	if path := node.Path(); len(path) > 0 {
+		if list, is := s.lists[path[0]]; is {
+			if len(path) > 1 { // an element
+				return &checker.SizeEstimate{Min: 0, Max: longest(list)}
+			}
+			return &checker.SizeEstimate{Min: 0, Max: uint64(len(list))}
+		}
+	}
 	return sizeOf(node.Type().Kind())
 }
 
@@ -182,6 +193,13 @@ func sizeOf(kind types.Kind) *checker.SizeEstimate {
 		return &checker.SizeEstimate{Min: 0, Max: estimatedList}
 	}
 	return &checker.SizeEstimate{Min: 0, Max: estimatedText}
+}
+
+func longest(list []string) (n uint64) {
+	for _, text := range list {
+		n = max(n, uint64(len(text)))
+	}
+	return n
 }
 
 func costText(cost uint64) string {

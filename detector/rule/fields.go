@@ -178,13 +178,13 @@ func callFields() []Field {
 			return types.DefaultTypeAdapter.NativeToValue(native(v.arguments()))
 		}},
 		text("call.args_text", "Every string of the arguments, names excluded, one a line.",
-			func(v *View) string { return v.strings(v.arguments(), false) }).of(partCall).long(),
+			func(v *View) string { return v.texts.strings(v.arguments(), false) }).of(partCall).long(),
 		text("call.args_normal", "call.args_text unescaped, what is encoded in it decoded, in normal form.",
 			func(v *View) string { return content.Normalize(content.Reveal(v.text("call.args_text"))) }).of(partCall).long(),
 	)...)
 	return append(fields, carried(event.CarriesResults,
 		text("result.text", "Every string of the result, one a line.",
-			func(v *View) string { return v.strings(v.message.Result, false) }).of(partResult).long(),
+			func(v *View) string { return v.texts.strings(v.message.Result, false) }).of(partResult).long(),
 		text("result.normal", "result.text in normal form.",
 			func(v *View) string { return content.Normalize(v.text("result.text")) }).of(partResult).long(),
 		boolean("result.is_error", "The tool reports its own failure.",
@@ -215,7 +215,7 @@ func definitionFields() []Field {
 		of("title", "The title for people.", func(_ *View, d *Definition) string { return d.value.Get("title").Text() }),
 		of("description", "The description that the model reads.", func(_ *View, d *Definition) string { return d.description() }).long(),
 		of("text", "Every string of the definition, names in its schemas included, one a line.",
-			func(v *View, d *Definition) string { return v.strings(d.value, true) }).long(),
+			func(v *View, d *Definition) string { return v.definitionTexts.strings(d.value, true) }).long(),
 		of("normal", "definition.text in normal form.", func(v *View, _ *Definition) string { return content.Normalize(v.text("definition.text")) }).long(),
 		of("digest", "A hash of kind and text.", func(_ *View, d *Definition) string { return d.Digest() }),
 		hint("read_only", "The tool says that it changes nothing.", "readOnlyHint"),
@@ -231,7 +231,7 @@ func serverRequestFields() []Field {
 			return tokens
 		}).of(partSampling),
 		text("sampling.text", "Every string of the sampling request, one a line.",
-			func(v *View) string { return v.strings(v.message.Params, false) }).of(partSampling).long(),
+			func(v *View) string { return v.texts.strings(v.message.Params, false) }).of(partSampling).long(),
 		text("sampling.include_context", "none, thisServer or allServers.",
 			func(v *View) string { return param(v, "includeContext") }).of(partSampling),
 		text("elicitation.mode", "form or url.", func(v *View) string {

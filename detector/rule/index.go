@@ -57,9 +57,12 @@ type condition struct {
 	// literals[i] are the ids, in the index of need.texts[i]'s field, of its literals.
 	literals [][]int
 	// textAt[i] is the place in index.texts of need.texts[i]'s field.
-	textAt []int
-	reads  []int // the long fields that the expression reads
-	last   bool  // it reads what judging itself writes, the event's marks
+	textAt    []int
+	reads     []int // the long fields that the expression reads
+	arguments bool  // it reads call.args
+	finds     bool  // that it is met is a finding
+	byText    bool  // it is filed under what a long text holds, so a text can call it up
+	last      bool  // it reads what judging itself writes, the event's marks
 }
 
 // valueNeed says that the value of a field of the index is one of some, by id, sorted.
@@ -149,6 +152,7 @@ func (x *index) file(s *schema, id int32, c *condition) {
 		f := &x.fields[n.at]
 		better(rankOf(s.fields[f.field].Name), func() { f.file(id, n.ids) })
 	}
+	c.byText = best == rankLongLiteral || best == rankShortLiteral || best == rankRun
 	put()
 }
 

@@ -67,6 +67,13 @@ func Compile(rules []*Rule, lists []*List, exceptions []*Exception) (*Set, error
 	return set, nil
 }
 
+// Unexcepted is the program without its exceptions: what a rule's own tests are about.
+func (p *Program) Unexcepted() *Program {
+	bare := *p
+	bare.exceptions = nil
+	return &bare
+}
+
 // Only is the set with one of its programs alone. That finds what it finds in the set, but for
 // events on which the set has more to judge than it can.
 func (s *Set) Only(p *Program) *Set {
@@ -100,9 +107,11 @@ func (s *Set) file() {
 	var onEvents, alone, onDefinitions []*condition
 	for i, p := range s.Programs {
 		for n := range p.steps {
-			c := &condition{program: i, step: n, is: p.steps[n].when, need: p.steps[n].need, last: slices.Contains(p.Reads, "event.marks")}
+			c := &condition{finds: p.Kind == KindMatch, program: i, step: n, is: p.steps[n].when, need: p.steps[n].need, last: slices.Contains(p.Reads, "event.marks")}
 			for _, name := range c.is.reads {
-				if at, known := s.schema.index[name]; known && s.schema.fields[at].large {
+				at, known := s.schema.index[name]
+				c.arguments = c.arguments || name == "call.args"
+				if known && s.schema.fields[at].large {
 					c.reads = append(c.reads, at)
 				}
 			}
@@ -253,9 +262,15 @@ func (v *View) affords(c *condition) bool {
 	if c.last {
 		return true
 	}
-	cost := int64(evaluationCost)
+	cost := int64(0)
+	if c.byText {
+		cost = evaluationCost
+	}
 	for _, field := range c.reads {
 		cost += int64(len(v.textOf(field)))
+	}
+	if c.arguments {
+		cost += int64(min(len(v.arguments().Raw()), maxHead+maxTail))
 	}
 	if v.budget < cost {
 		v.unjudgedRules++
@@ -268,12 +283,15 @@ func (v *View) affords(c *condition) bool {
 	return true
 }
 
-// meets evaluates a condition, and takes what comes of it from the event's budget.
+// meets evaluates a condition, and takes what comes of it from the event's budget: a finding, unless
+// the rule goes on counting or waiting.
 func (v *View) meets(c *condition) bool {
 	if !c.is.isTrue(v) {
 		return false
 	}
-	v.budget -= findingCost
+	if c.finds {
+		v.budget -= findingCost
+	}
 	return true
 }
 

@@ -6,6 +6,7 @@ import (
 
 	"github.com/google/cel-go/common/types"
 	"github.com/google/cel-go/common/types/ref"
+	"github.com/google/cel-go/common/types/traits"
 	"github.com/google/cel-go/interpreter"
 
 	"github.com/mcpwatch/mcpwatch/event"
@@ -30,11 +31,9 @@ type View struct {
 	// A slot is a field's value; it is good where it was filled in this round.
 	slots []slot
 	round uint32
-	// buffer holds the texts of the event, and behind definitionBuffer those of the definition.
-	buffer           []byte
-	definitionBuffer int
-	longest          int // that the buffer was for the event
-	uninspected      int64
+	// texts holds the texts of the event, definitionTexts those of the shown definition.
+	texts, definitionTexts textBuffer
+	uninspected            int64
 
 	scratch  scratch
 	verdicts verdicts
@@ -80,10 +79,8 @@ func (v *View) Reset(e *event.Event, m *event.Message) {
 		clear(v.slots)
 		v.round = 1
 	}
-	if cap(v.buffer) > maxBuffer && v.longest <= maxBuffer {
-		v.buffer = nil
-	}
-	v.buffer, v.definitionBuffer, v.longest = v.buffer[:0], 0, 0
+	v.texts.reset()
+	v.definitionTexts.reset()
 	v.memo.reset()
 	v.uninspected, v.unjudgedRules = 0, 0
 	if len(e.Message)+len(e.Raw) > maxHead+maxTail {
@@ -98,10 +95,7 @@ func (v *View) Uninspected() int64 { return v.uninspected }
 func (v *View) Absent() uint64 { return v.absent }
 
 func (v *View) setDefinition(d *Definition) {
-	if v.definition == nil {
-		v.definitionBuffer = len(v.buffer)
-	}
-	v.buffer = v.buffer[:v.definitionBuffer]
+	v.definitionTexts.buffer = v.definitionTexts.buffer[:0]
 	v.definition = d
 	v.has &^= partDefinition
 	if d != nil {
@@ -156,7 +150,7 @@ func (v *View) textOf(i int) string {
 		return ""
 	}
 	if !f.large {
-		return f.text(v)
+		return cutMiddle(f.text(v))
 	}
 	s := &v.slots[i]
 	if s.textIn != v.round {
@@ -218,37 +212,50 @@ func (v *View) arguments() event.Value {
 
 // eventText is every string of the message, and what was sent in place of one.
 func (v *View) eventText() string {
-	begin := len(v.buffer)
+	begin := len(v.texts.buffer)
 	parts := [...]event.Value{{}, v.message.Params, v.message.Result, v.message.ErrorData}
 	if v.message.Kind == event.KindUnknown {
 		parts[0] = v.message.Root
 	}
 	for _, part := range parts {
-		v.buffer = part.AppendStrings(v.buffer, false)
+		v.texts.buffer = part.AppendStrings(v.texts.buffer, false)
 	}
 	for _, text := range []string{v.message.ErrorText, v.event.Raw} {
 		if text != "" {
-			v.buffer = append(append(v.buffer, text...), '\n')
+			v.texts.buffer = append(append(v.texts.buffer, text...), '\n')
 		}
 	}
-	text, cut := v.textFrom(begin)
+	text, cut := v.texts.from(begin)
 	v.uninspected = int64(cut)
 	return text
 }
 
+// textBuffer is texts that are built one after the other, in memory that is used again.
+type textBuffer struct {
+	buffer  []byte
+	longest int // that the buffer was since the last reset
+}
+
+func (t *textBuffer) reset() {
+	if cap(t.buffer) > maxBuffer && t.longest <= maxBuffer {
+		t.buffer = nil
+	}
+	t.buffer, t.longest = t.buffer[:0], 0
+}
+
 // strings is every string in a value, one a line, in order; names of members too, if wanted.
-func (v *View) strings(value event.Value, names bool) string {
-	begin := len(v.buffer)
-	v.buffer = value.AppendStrings(v.buffer, names)
-	text, _ := v.textFrom(begin)
+func (t *textBuffer) strings(value event.Value, names bool) string {
+	begin := len(t.buffer)
+	t.buffer = value.AppendStrings(t.buffer, names)
+	text, _ := t.from(begin)
 	return text
 }
 
-// textFrom is the text in the buffer from a place on, without its last line break: head and
+// from is the text in the buffer from a place on, without its last line break: head and
 // tail where it is long, and how many bytes between them were cut out.
-func (v *View) textFrom(begin int) (text string, cut int) {
-	v.longest = max(v.longest, len(v.buffer))
-	built := v.buffer[begin:]
+func (t *textBuffer) from(begin int) (text string, cut int) {
+	t.longest = max(t.longest, len(t.buffer))
+	built := t.buffer[begin:]
 	if n := len(built); n > 0 {
 		built = built[:n-1]
 	}
@@ -256,7 +263,7 @@ func (v *View) textFrom(begin int) (text string, cut int) {
 		cut = tail - head
 		built = append(append(built[:head], '\n'), built[tail:]...)
 	}
-	v.buffer = v.buffer[:begin+len(built)]
+	t.buffer = t.buffer[:begin+len(built)]
 	return unsafe.String(unsafe.SliceData(built), len(built)), cut //nolint:gosec // written once an event, read until the next
 }
 
@@ -275,6 +282,15 @@ func middle[T string | []byte](text T) (head, tail int) {
 	return head, tail
 }
 
+// cutMiddle leaves head and tail of a long text.
+func cutMiddle(text string) string {
+	head, tail := middle(text)
+	if head == tail {
+		return text
+	}
+	return text[:head] + "\n" + text[tail:]
+}
+
 func names(v event.Value) []string {
 	var list []string
 	for name := range v.Members() {
@@ -287,7 +303,7 @@ func names(v event.Value) []string {
 func native(v event.Value) any {
 	switch v.Kind() {
 	case event.String:
-		return v.Text()
+		return cutMiddle(v.Text())
 	case event.Number:
 		if n, ok := v.Int(); ok {
 			return n
@@ -315,7 +331,7 @@ func native(v event.Value) any {
 
 // stringSet is a list whose membership test is one look-up.
 type stringSet struct {
-	ref.Val
+	traits.Lister
 	members map[string]struct{}
 }
 

@@ -70,8 +70,9 @@ func Run(set *rule.Set) []Result {
 	return results
 }
 
-// RunRule runs the tests of one rule of the set.
+// RunRule runs the tests of one rule of the set. Exceptions hide nothing of them.
 func RunRule(set *rule.Set, p *rule.Program) Result {
+	p = p.Unexcepted()
 	result := Result{Rule: p.Rule.ID, File: p.Rule.File(), NoPositive: true, NoNearMiss: true}
 	alone, seen := set.Only(p), coverage{}
 	for i, t := range p.Rule.Tests {
