@@ -36,7 +36,7 @@ func TestADetectorLoadsItsRulesAgain(t *testing.T) {
 	write("low")
 	telemetry := freeAddress(t)
 	ctx, cancel := context.WithCancel(t.Context())
-	var log lockedLog
+	var log buffer
 	var detector sync.WaitGroup
 	detector.Go(func() {
 		args := []string{"detector", "--kafka", broker.Addr(), "--partitions", "1", "--no-builtin", "--rules", dir, "--telemetry", telemetry}
@@ -77,24 +77,6 @@ func TestADetectorLoadsItsRulesAgain(t *testing.T) {
 		t.Fatal(err)
 	}
 	await(t, func() bool { return strings.Count(log.String(), `"message":"rules published"`) > before })
-}
-
-// lockedLog is a log that is read while it is written.
-type lockedLog struct {
-	mu   sync.Mutex
-	text strings.Builder
-}
-
-func (l *lockedLog) Write(p []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.text.Write(p)
-}
-
-func (l *lockedLog) String() string {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.text.String()
 }
 
 // freeAddress is an address on loopback that nobody has.
