@@ -74,7 +74,7 @@ func restates(marks []string) bool {
 
 // report implements work.
 func (a *agents) report(m *metrics) {
-	now, last := a.engine.Counts(), a.reported
+	now, last := a.engine.tally(), a.reported
 	m.events.Add(float64(now.Events - last.Events))
 	m.repeats.Add(float64(now.Repeats - last.Repeats))
 	m.malformed.Add(float64(now.Malformed - last.Malformed))

@@ -93,10 +93,16 @@ func newEngine(set *rule.Set, window int64) *Engine {
 
 // Counts returns what the engine has done so far.
 func (g *Engine) Counts() Counts {
+	c := g.tally()
+	c.Kept = g.keeper.kept()
+	return c
+}
+
+// tally is Counts without what rules remember, which is added up rule by rule.
+func (g *Engine) tally() Counts {
 	c := g.counts
 	c.Evicted = g.pairer.Evicted()
 	c.Absent += g.view.Absent()
-	c.Kept = g.keeper.kept()
 	return c
 }
 

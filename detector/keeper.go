@@ -189,7 +189,10 @@ func (k *keeper) admit(p *rule.Program, f *finding.Finding, c conclusion) (ok bo
 	if !p.Fleet {
 		at = min(at, f.Time.UnixMicro())
 	}
-	opener := encoded(*f)
+	var opener []byte
+	if !t.holdsBack(key, at) { // a flood of what is held back is not encoded
+		opener = encoded(*f)
+	}
 	var next int64
 	t.quiet.Update(key, c.credential, f.Received.UnixMicro(), func(q *window.Quiet, _ bool) bool {
 		ok, suppressed = q.Admit(at, f.Received.UnixMicro(), p.Quiet.Microseconds(), opener)
@@ -200,6 +203,16 @@ func (k *keeper) admit(p *rule.Program, f *finding.Finding, c conclusion) (ok bo
 		k.wake(timer{next, t.program.Rule.ID, key, true})
 	}
 	return ok, suppressed
+}
+
+// holdsBack reports whether a quiet time of the key is under way.
+func (t *tracker) holdsBack(key window.Key, at int64) bool {
+	q, there := t.quiet.Find(key)
+	if !there {
+		return false
+	}
+	until, _, open := q.Holding()
+	return open && at < until
 }
 
 // quietKeyOf digests what suppression goes by. It holds the actor in the first stage, which sees all

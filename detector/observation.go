@@ -1,8 +1,10 @@
 package detector
 
 import (
+	"errors"
 	"fmt"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/go-json-experiment/json"
@@ -91,7 +93,7 @@ func readNotice(r kafka.Record) (n notice, err error) {
 	read := false
 	for _, h := range r.Headers {
 		if h.Key == headerFrom {
-			_, err = fmt.Sscanf(string(h.Value), "%d/%d/%d", &n.partition, &n.from.offset, &n.from.ordinal)
+			n.partition, n.from, err = readFrom(string(h.Value))
 			read = true
 		}
 	}
@@ -115,4 +117,15 @@ func readNotice(r kafka.Record) (n notice, err error) {
 		return n, fmt.Errorf("reading an observation for rule %s: it has no sighting", n.observation.Rule)
 	}
 	return n, nil
+}
+
+// readFrom reads PARTITION/OFFSET/ORDINAL.
+func readFrom(text string) (partition int, from place, err error) {
+	first, rest, _ := strings.Cut(text, "/")
+	second, third, _ := strings.Cut(rest, "/")
+	var wrong [3]error
+	partition, wrong[0] = strconv.Atoi(first)
+	from.offset, wrong[1] = strconv.ParseInt(second, 10, 64)
+	from.ordinal, wrong[2] = strconv.Atoi(third)
+	return partition, from, errors.Join(wrong[:]...)
 }
