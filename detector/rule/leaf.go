@@ -86,6 +86,25 @@ func (p *Program) Parts() ([]Part, error) {
 	return all, nil
 }
 
+// AllOrNothing reports whether no part of the condition is true of an event that the rule does not find:
+// it is a match of one part, or of several joined by ||.
+func (p *Program) AllOrNothing() bool {
+	return p.Kind == KindMatch && allOrNothing(p.steps[0].when.tree.NativeRep().Expr())
+}
+
+func allOrNothing(e ast.Expr) bool {
+	if e.Kind() != ast.CallKind {
+		return true
+	}
+	switch e.AsCall().FunctionName() {
+	case operators.LogicalAnd, operators.LogicalNot, operators.Conditional:
+		return false
+	case operators.LogicalOr:
+		return allOrNothing(e.AsCall().Args()[0]) && allOrNothing(e.AsCall().Args()[1])
+	}
+	return true
+}
+
 // asksPresence reports whether a part of a condition is x != "" or x == x, which is how a rule asks for
 // a value that is there: it is false of hardly anything but an absent one.
 func asksPresence(leaf ast.Expr) bool {

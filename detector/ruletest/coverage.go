@@ -33,8 +33,11 @@ type coverage struct {
 	program *rule.Program
 	parts   []rule.Part // in the order of the text, each once
 	saw     map[place]*sides
-	// met says that a part was true, or a step was, since it was last set.
-	met bool
+	// allOrNothing is the program's.
+	allOrNothing bool
+	// near says that an event, since it was last set, was near to what the rule looks for: a part of the
+	// condition was true; of a rule where that is a finding, a part was false, and not for want of a value.
+	near bool
 }
 
 // place tells parts apart. The same text stands for the same part in all steps, but where it is about
@@ -52,7 +55,7 @@ func newCoverage(p *rule.Program) (*coverage, error) {
 	if err != nil {
 		return nil, err
 	}
-	c := &coverage{program: p, saw: map[place]*sides{}}
+	c := &coverage{program: p, saw: map[place]*sides{}, allOrNothing: p.AllOrNothing()}
 	for _, part := range parts {
 		at := placeOf(part.Step, part.Then, part.Text)
 		if c.saw[at] == nil {
@@ -75,7 +78,6 @@ func (c *coverage) explained(all []rule.Explanation) {
 	for _, x := range all {
 		for n, s := range x.Steps {
 			c.note(n, false, s.Leaves)
-			c.met = c.met || s.True && len(s.Leaves) > 0
 		}
 	}
 }
@@ -93,7 +95,7 @@ func (c *coverage) note(step int, then bool, leaves []rule.Leaf) {
 		saw.yes = saw.yes || l.True
 		saw.no = saw.no || l.False()
 		saw.absent = saw.absent || l.Absent
-		c.met = c.met || l.True
+		c.near = c.near || l.True || l.False() && c.allOrNothing
 	}
 }
 

@@ -15,7 +15,7 @@ type Result struct {
 	Rule, File string
 	Tests      []TestResult
 	// NoPositive says that no test wants a finding, NoNearMiss that none is a near miss: one that has
-	// events and wants no finding, and in which a part of a condition is true.
+	// events and wants no finding, though they are near to what the rule looks for (see coverage).
 	NoPositive, NoNearMiss bool
 	// OneSided are the parts of the rule's conditions that the tests saw true only or false only.
 	OneSided []OneSided
@@ -48,7 +48,7 @@ func (r *Result) Gaps() []string {
 		gaps = append(gaps, "no test wants a finding")
 	}
 	if r.NoNearMiss {
-		gaps = append(gaps, "no test is a near miss: events that want no finding, and of which a part of the condition is true")
+		gaps = append(gaps, "no test is a near miss: it wants no finding, and has an event of which a part of the condition is true")
 	}
 	for _, o := range r.OneSided {
 		gaps = append(gaps, o.String())
@@ -76,13 +76,13 @@ func RunRule(set *rule.Set, p *rule.Program) Result {
 		one.Line, one.Column = p.Rule.Place(fmt.Sprintf("$.tests[%d].name", i))
 		failure := err
 		if failure == nil {
-			seen.met = false
+			seen.near = false
 			failure = run(alone, p, t, seen)
 		}
 		switch {
 		case failure != nil:
 			one.Failure = failure.Error()
-		case len(t.Want) == 0 && seen.met:
+		case len(t.Want) == 0 && seen.near:
 			result.NoNearMiss = false
 		}
 		if len(t.Want) > 0 {
