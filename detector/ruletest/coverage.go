@@ -11,16 +11,17 @@ type OneSided struct {
 	Leaf string
 	// Step names the step, where the part is about earlier ones; "" else.
 	Step string
-	// Never is what it never was. OnlyAbsent says that it was neither, for want of a value, at least
-	// once: that is no false.
-	Never, OnlyAbsent bool
+	// Never is what it never was. Only is what it was in place of that, "" for nothing: "an error", or
+	// "absent" for want of a value. Neither is a false.
+	Never bool
+	Only  string
 }
 
 // String says what is missing.
 func (o OneSided) String() string {
 	text := fmt.Sprintf("never %v: %s", o.Never, o.Leaf)
-	if o.OnlyAbsent {
-		text = fmt.Sprintf("never %v, only absent: %s", o.Never, o.Leaf)
+	if o.Only != "" {
+		text = fmt.Sprintf("never %v, only %s: %s", o.Never, o.Only, o.Leaf)
 	}
 	if o.Step != "" {
 		text += " (of " + o.Step + ")"
@@ -48,7 +49,7 @@ type place struct {
 }
 
 // sides is what a part has been.
-type sides struct{ yes, no, absent bool }
+type sides struct{ yes, no, absent, failed bool }
 
 func newCoverage(p *rule.Program) (*coverage, error) {
 	parts, err := p.Parts()
@@ -95,6 +96,7 @@ func (c *coverage) note(step int, then bool, leaves []rule.Leaf) {
 		saw.yes = saw.yes || l.True
 		saw.no = saw.no || l.False()
 		saw.absent = saw.absent || l.Absent
+		saw.failed = saw.failed || l.Error != ""
 		c.near = c.near || l.True || l.False() && c.allOrNothing
 	}
 }
@@ -114,14 +116,28 @@ func (c *coverage) oneSided() (all []OneSided) {
 				o.Step = "step " + name
 			}
 		}
-		if !saw.yes {
-			o.Never, o.OnlyAbsent = true, saw.absent && !saw.no
+		if !saw.no {
+			o.Never, o.Only = false, saw.neither()
 			all = append(all, o)
 		}
-		if !saw.no {
-			o.Never, o.OnlyAbsent = false, saw.absent
+		if !saw.yes {
+			o.Never, o.Only = true, ""
+			if !saw.no {
+				o.Only = saw.neither()
+			}
 			all = append(all, o)
 		}
 	}
 	return all
+}
+
+// neither is what a part was where it was neither true nor false.
+func (s *sides) neither() string {
+	switch {
+	case s.failed:
+		return "an error"
+	case s.absent:
+		return "absent"
+	}
+	return ""
 }
