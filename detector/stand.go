@@ -12,6 +12,8 @@ import (
 type Stand struct {
 	Count int     `json:"count,omitzero"` // of a count or distinct rule: what the window holds
 	Sum   float64 `json:"sum,omitzero"`   // of a sum rule
+	// Until is how long the oldest of what the window holds counts, by the time of later events.
+	Until time.Time `json:"until,omitzero"`
 	// Values are the beginnings of what a distinct rule has seen, oldest first.
 	Values []string `json:"values,omitempty"`
 	// UnderWay are the sequences that have begun, or the events that wait for another.
@@ -62,15 +64,18 @@ func (t *tracker) stand(key window.Key) (s Stand) {
 	case rule.KindCount:
 		if c, there := t.count.Find(key); there {
 			s.Count = c.Total()
+			s.Until = moment(c.Until(window.NewSpan(t.program.Within)))
 		}
 	case rule.KindDistinct:
 		if c, there := t.distinct.Find(key); there {
 			s.Values = c.Values()
 			s.Count = len(s.Values)
+			s.Until = moment(c.Until(t.program.Within.Microseconds()))
 		}
 	case rule.KindSum:
 		if c, there := t.sum.Find(key); there {
 			s.Sum = c.Total()
+			s.Until = moment(c.Until(window.NewSpan(t.program.Within)))
 		}
 	case rule.KindFirstSeen:
 		if c, there := t.first.Find(key); there {
@@ -93,6 +98,14 @@ func (t *tracker) stand(key window.Key) (s Stand) {
 	case rule.KindMatch, rule.KindAnomaly:
 	}
 	return s
+}
+
+// moment is a time given in microseconds since 1970, the zero time where there is none.
+func moment(at int64, ok bool) time.Time {
+	if !ok {
+		return time.Time{}
+	}
+	return time.UnixMicro(at).UTC()
 }
 
 // underWay says how long what has begun can go on.

@@ -47,7 +47,7 @@ func TestStand(t *testing.T) {
 		"a count": {
 			`count: {when: call.tool == "a", by: [actor], within: 1m, at_least: 3}`,
 			[]event.Event{toolCall(1, "s", "a", 0), toolCall(2, "s", "a", 1), toolCall(3, "s", "b", 2)},
-			detector.Stand{Count: 2},
+			detector.Stand{Count: 2, Until: at(60)},
 		},
 		"a count that found": {
 			`count: {when: call.tool == "a", by: [actor], within: 1m, at_least: 2}`,
@@ -57,17 +57,17 @@ func TestStand(t *testing.T) {
 		"a count in the second stage": {
 			`count: {when: call.tool == "a", by: [server.id], within: 1m, at_least: 3}`,
 			[]event.Event{toolCall(1, "s", "a", 0), toolCall(2, "other", "a", 1), toolCall(3, "s", "a", 2)},
-			detector.Stand{Count: 2},
+			detector.Stand{Count: 2, Until: at(60)},
 		},
 		"different values": {
 			`distinct: {of: server.id, when: call.tool == "a", by: [actor], within: 1m, at_least: 3}`,
 			[]event.Event{toolCall(1, "s", "a", 0), toolCall(2, "t", "a", 1), toolCall(3, "s", "a", 2)},
-			detector.Stand{Count: 2, Values: []string{"t", "s"}},
+			detector.Stand{Count: 2, Until: at(61), Values: []string{"t", "s"}},
 		},
 		"a sum": {
 			`sum: {of: int(call.args.n), when: call.tool == "a", by: [actor], within: 1m, at_least: 100}`,
 			[]event.Event{toolCall(1, "s", "a", 0), toolCall(2, "s", "a", 1)},
-			detector.Stand{Sum: 3},
+			detector.Stand{Sum: 3, Until: at(60)},
 		},
 		"a value that is learnt": {
 			`first_seen: {of: call.tool, when: call.tool != "", by: [actor], learn: 1h}`,
