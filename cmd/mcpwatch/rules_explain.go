@@ -123,6 +123,9 @@ func (x *explainer) row(row int, events []event.Event, parsed *event.Message) er
 		for n := range one.views {
 			met = met || one.views[n].Met()
 		}
+		for n := range one.asked {
+			met = met || one.asked[n].True
+		}
 		x.events++
 		x.findings += int64(len(one.found))
 		if met {

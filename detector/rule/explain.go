@@ -33,10 +33,11 @@ type StepExplanation struct {
 	Then string `json:"then,omitempty"`
 }
 
-// Met reports whether one of the conditions is true.
+// Met reports whether one of the conditions is true. One that is all about earlier steps is not, as far as an
+// explanation can say.
 func (x *Explanation) Met() bool {
 	for i := range x.Steps {
-		if x.Steps[i].True {
+		if x.Steps[i].True && len(x.Steps[i].Leaves) > 0 {
 			return true
 		}
 	}

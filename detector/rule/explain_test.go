@@ -144,7 +144,7 @@ func TestExplainTellsTypesErrorsAndAbsencesApart(t *testing.T) {
 		`call.args.map == {}`:                  {Values: []string{`call.args.map = {"a": [], "z": 1}`}},
 		`event.time < timestamp(0)`:            {Values: []string{`event.time = timestamp("2026-11-25T09:00:00Z")`}},
 		`event.marks.exists(m, m == "x")`:      {Values: []string{`event.marks = []`}},
-		`call.args.n > "5"`:                    {Error: "no such overload", Values: []string{`call.args.n = 5`}},
+		`call.args.n > "5"`:                    {Error: "values of these types cannot be compared or used so (no such overload)", Values: []string{`call.args.n = 5`}},
 		`int(call.args.list[0]) > 5`:           {Error: `type conversion error from 'string' to 'int'`, Values: []string{`call.args.list[0] = "a"`}},
 		`call.args.n / 0 == 5`:                 {Error: "division by zero", Values: []string{`call.args.n = 5`}},
 		`call.args.t && true`:                  {Error: `is "5", neither true nor false`, Values: []string{`call.args.t = "5"`}},

@@ -34,6 +34,9 @@ func (p *Program) settle(l *Leaf, value any) {
 	case *types.Err:
 		if l.Absent = p.schema.isAbsence(value); !l.Absent {
 			l.Error = cut(value.String(), maxError)
+			if l.Error == noOverload {
+				l.Error = "values of these types cannot be compared or used so (" + noOverload + ")"
+			}
 		}
 	case nil, *types.Unknown:
 		l.Absent = true
@@ -41,6 +44,9 @@ func (p *Program) settle(l *Leaf, value any) {
 		l.Error = "is " + literal(value, 0) + ", neither true nor false"
 	}
 }
+
+// noOverload is how CEL says that an operator or a function does not take values of some types.
+const noOverload = "no such overload"
 
 // maxError bounds what is shown of an error, in bytes.
 const maxError = 200
