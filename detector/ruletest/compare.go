@@ -18,12 +18,12 @@ const maxListed = 10
 // event stands, by id.
 func compare(found []finding.Finding, want []rule.Want, place map[string]int) error {
 	if len(found) != len(want) {
-		text := fmt.Sprintf("%d findings, want %d", len(found), len(want))
+		lines := []string{fmt.Sprintf("%d findings, want %d", len(found), len(want))}
 		for i := range found[:min(len(found), maxListed)] {
 			f := &found[i]
-			text += fmt.Sprintf("\n  finding %d: %s %q, concluded by event %s", i, f.Severity, f.Title, concludedBy(f, place))
+			lines = append(lines, fmt.Sprintf("  finding %d: %s %q, concluded by event %s", i, f.Severity, f.Title, concludedBy(f, place)))
 		}
-		return errors.New(text)
+		return errors.New(strings.Join(lines, "\n"))
 	}
 	var failed []string
 	for i := range want {

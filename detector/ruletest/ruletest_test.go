@@ -93,15 +93,19 @@ func TestFailures(t *testing.T) {
 	long := callOf("run", `{x: "`+strings.Repeat("long text, ", 7000)+`"}`)
 	for name, test := range map[string]struct{ rule, failure string }{
 		"as wanted": {`match: call.tool == "run"` + testsOf(`[{severity: high, risk: 40, title: R run, summary: "Of agent:test-agent.", event: 0, events: 1, name: run, suppressed: 0}]`, run), ""},
-		"each field": {`match: call.tool == "run"` + testsOf(`[{severity: low, risk: 30, title: R walk, summary: Of., key: [a], event: 1, events: 2, name: walk, suppressed: 1}]`, run+", "+listing),
+		"each field": {
+			`match: call.tool == "run"` + testsOf(`[{severity: low, risk: 30, title: R walk, summary: Of., key: [a], event: 1, events: 2, name: walk, suppressed: 1}]`, run+", "+listing),
 			"finding 0 is not what is wanted (-), it is (+):\n" +
 				"  - severity: low\n  + severity: high\n  - risk: 30\n  + risk: 40\n  - title: \"R walk\"\n  + title: \"R run\"\n" +
 				"  - summary: \"Of.\"\n  + summary: \"Of agent:test-agent.\"\n  - name: \"walk\"\n  + name: \"run\"\n  - key: [\"a\"]\n  + key: []\n" +
-				"  - event: 1\n  + event: 0\n  - events: 2\n  + events: 1\n  - suppressed: 1\n  + suppressed: 0"},
+				"  - event: 1\n  + event: 0\n  - events: 2\n  + events: 1\n  - suppressed: 1\n  + suppressed: 0",
+		},
 		"a key": {`count: {when: call.tool == "run", by: [server.id, call.tool], within: 1m, at_least: 1}` + testsOf(`[{key: [s, run]}]`, run), ""},
 		"none":  {`match: call.tool == "run"` + testsOf(`[{}, {}]`, listing), "0 findings, want 2"},
-		"too many": {`match: call.tool == "run"` + testsOf(`[]`, run),
-			"1 findings, want 0\n  finding 0: high \"R run\", concluded by event 0"},
+		"too many": {
+			`match: call.tool == "run"` + testsOf(`[]`, run),
+			"1 findings, want 0\n  finding 0: high \"R run\", concluded by event 0",
+		},
 		"an event that is cut":               {`match: call.tool == "run"` + testsOf(`[]`, listing+", "+long), "event 1 is not judged whole: left out were 11468 bytes in the middle of long texts (event.uninspected)"},
 		"one that is cut, which is the rule": {`match: event.uninspected > 0` + testsOf(`[{}]`, listing+", "+long), ""},
 	} {

@@ -31,7 +31,7 @@ func (s *Sum) Until(span Span) (at int64, ok bool) { return s.ring.until(span) }
 func (r *ring[T]) until(s Span) (at int64, ok bool) {
 	for part := r.newest - parts + 1; part <= r.newest; part++ {
 		if r.parts[part%parts] != 0 {
-			return int64(part+parts^1<<63) * max(s.step, 1000), true //nolint:gosec // the reverse of rank
+			return int64(part+parts^1<<63) * max(s.step, 1000), true // the reverse of rank
 		}
 	}
 	return 0, false
