@@ -10,7 +10,9 @@
 package detector
 
 import (
+	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/mcpwatch/mcpwatch/detector/rule"
@@ -59,6 +61,27 @@ type Counts struct {
 	Uninspected   uint64 // bytes in the middle of long texts that no rule saw
 	Absent        uint64 // reads of values that an event does not have
 	Kept
+}
+
+// Cut says in words what was not looked at for its size or cost, "" for nothing.
+func (c *Counts) Cut() string {
+	var all []string
+	for _, one := range []struct {
+		n    uint64
+		what string
+	}{
+		{c.UnjudgedRules, "conditions of rules, for want of budget (rules_not_judged)"},
+		{c.Uninspected, "bytes in the middle of long texts (event.uninspected)"},
+		{c.Unjudged, "definitions, being too many (definitions_not_judged)"},
+	} {
+		if one.n > 0 {
+			all = append(all, fmt.Sprintf("%d %s", one.n, one.what))
+		}
+	}
+	if len(all) == 0 {
+		return ""
+	}
+	return "left out were " + strings.Join(all, ", ")
 }
 
 // Outcome is what an event or a tick causes.

@@ -22,6 +22,7 @@ type keeper struct {
 	timers timers
 	clock  int64 // of the last tick
 	counts Kept
+	asked  Asked // nil but where a rule is explained
 }
 
 // Kept counts what became of what rules remember.

@@ -180,5 +180,8 @@ func (k *keeper) admits(p *rule.Program, step int, now *hit, earlier []window.St
 		return true
 	}
 	then, ok := k.recall(earlier)
+	if ok && k.asked != nil {
+		k.asked(p, step, now.sighting, then)
+	}
 	return ok && p.Admits(step, now.sighting, then)
 }

@@ -12,6 +12,8 @@ import (
 type Stand struct {
 	Count int     `json:"count,omitzero"` // of a count or distinct rule: what the window holds
 	Sum   float64 `json:"sum,omitzero"`   // of a sum rule
+	// Until is how long the oldest of what the window holds counts, by the time of later events.
+	Until time.Time `json:"until,omitzero"`
 	// Values are the beginnings of what a distinct rule has seen, oldest first.
 	Values []string `json:"values,omitempty"`
 	// UnderWay are the sequences that have begun, or the events that wait for another.
@@ -27,42 +29,24 @@ type Stand struct {
 // UnderWay is what has begun and is not over.
 type UnderWay struct {
 	Events []string `json:"events"` // ids, by step
-	// Refused says that the event meets the next step's own condition, and that the part of it
-	// that is about these events is not true: its leaves.
-	Refused []rule.Leaf `json:"refused,omitempty"`
 	// Until is the latest time that the next event can have.
 	Until time.Time `json:"until"`
-
-	sightings []*rule.Sighting
 }
 
 // Stand is how far a rule has come with the key that an explanation of an event names. It changes
 // nothing.
-func (d *Detector) Stand(p *rule.Program, e *event.Event, x *rule.Explanation) (Stand, error) {
+func (d *Detector) Stand(p *rule.Program, e *event.Event, x *rule.Explanation) Stand {
 	k := d.Engine.keeper
 	if p.Fleet {
 		k = d.Fleet.keeper
 	}
 	t := k.trackers[p.Rule.ID]
 	if t == nil {
-		return Stand{}, nil // it remembers nothing
+		return Stand{} // it remembers nothing
 	}
 	var s Stand
 	if x.Key != nil {
 		s = t.stand(keyOf(e.Tenant, x.Key...))
-	}
-	for i := range s.UnderWay {
-		u := &s.UnderWay[i]
-		next := len(u.Events)
-		if u.Events[next-1] != e.ID && next < len(x.Steps) && x.Steps[next].True && !p.PerDefinition {
-			is, leaves, err := d.Engine.view.ExplainThen(p, next, u.sightings)
-			if err != nil {
-				return Stand{}, err
-			}
-			if !is {
-				u.Refused = leaves
-			}
-		}
 	}
 	if t.quiet != nil {
 		if q, there := t.quiet.Find(quietKeyOf(p, e.Tenant, e.Actor, x.Quiet)); there {
@@ -71,7 +55,7 @@ func (d *Detector) Stand(p *rule.Program, e *event.Event, x *rule.Explanation) (
 			}
 		}
 	}
-	return s, nil
+	return s
 }
 
 // stand reads the table of the rule's kind.
@@ -80,15 +64,18 @@ func (t *tracker) stand(key window.Key) (s Stand) {
 	case rule.KindCount:
 		if c, there := t.count.Find(key); there {
 			s.Count = c.Total()
+			s.Until = moment(c.Until(window.NewSpan(t.program.Within)))
 		}
 	case rule.KindDistinct:
 		if c, there := t.distinct.Find(key); there {
 			s.Values = c.Values()
 			s.Count = len(s.Values)
+			s.Until = moment(c.Until(t.program.Within.Microseconds()))
 		}
 	case rule.KindSum:
 		if c, there := t.sum.Find(key); there {
 			s.Sum = c.Total()
+			s.Until = moment(c.Until(window.NewSpan(t.program.Within)))
 		}
 	case rule.KindFirstSeen:
 		if c, there := t.first.Find(key); there {
@@ -113,6 +100,14 @@ func (t *tracker) stand(key window.Key) (s Stand) {
 	return s
 }
 
+// moment is a time given in microseconds since 1970, the zero time where there is none.
+func moment(at int64, ok bool) time.Time {
+	if !ok {
+		return time.Time{}
+	}
+	return time.UnixMicro(at).UTC()
+}
+
 // underWay says how long what has begun can go on.
 func (t *tracker) underWay(steps []window.Step) (u UnderWay) {
 	p, next := t.program, len(steps)
@@ -121,8 +116,8 @@ func (t *tracker) underWay(steps []window.Step) (u UnderWay) {
 		until = min(until, steps[next-1].At+p.Gaps[next].Microseconds())
 	}
 	u.Until = time.UnixMicro(until).UTC()
-	u.sightings, _ = sightings(steps) // of what another version wrote nothing is shown
-	for _, s := range u.sightings {
+	seen, _ := sightings(steps) // of what another version wrote nothing is shown
+	for _, s := range seen {
 		u.Events = append(u.Events, s.Event)
 	}
 	return u

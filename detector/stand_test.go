@@ -47,7 +47,7 @@ func TestStand(t *testing.T) {
 		"a count": {
 			`count: {when: call.tool == "a", by: [actor], within: 1m, at_least: 3}`,
 			[]event.Event{toolCall(1, "s", "a", 0), toolCall(2, "s", "a", 1), toolCall(3, "s", "b", 2)},
-			detector.Stand{Count: 2},
+			detector.Stand{Count: 2, Until: at(60)},
 		},
 		"a count that found": {
 			`count: {when: call.tool == "a", by: [actor], within: 1m, at_least: 2}`,
@@ -57,17 +57,17 @@ func TestStand(t *testing.T) {
 		"a count in the second stage": {
 			`count: {when: call.tool == "a", by: [server.id], within: 1m, at_least: 3}`,
 			[]event.Event{toolCall(1, "s", "a", 0), toolCall(2, "other", "a", 1), toolCall(3, "s", "a", 2)},
-			detector.Stand{Count: 2},
+			detector.Stand{Count: 2, Until: at(60)},
 		},
 		"different values": {
 			`distinct: {of: server.id, when: call.tool == "a", by: [actor], within: 1m, at_least: 3}`,
 			[]event.Event{toolCall(1, "s", "a", 0), toolCall(2, "t", "a", 1), toolCall(3, "s", "a", 2)},
-			detector.Stand{Count: 2, Values: []string{"t", "s"}},
+			detector.Stand{Count: 2, Until: at(61), Values: []string{"t", "s"}},
 		},
 		"a sum": {
 			`sum: {of: int(call.args.n), when: call.tool == "a", by: [actor], within: 1m, at_least: 100}`,
 			[]event.Event{toolCall(1, "s", "a", 0), toolCall(2, "s", "a", 1)},
-			detector.Stand{Sum: 3},
+			detector.Stand{Sum: 3, Until: at(60)},
 		},
 		"a value that is learnt": {
 			`first_seen: {of: call.tool, when: call.tool != "", by: [actor], learn: 1h}`,
@@ -118,26 +118,49 @@ func standOf(t *testing.T, d *detector.Detector, p *rule.Program, e *event.Event
 	if err != nil || len(x) != 1 {
 		t.Fatalf("%v, %v", x, err)
 	}
-	s, err := d.Stand(p, e, &x[0])
-	if err != nil {
-		t.Fatal(err)
-	}
-	for i := range s.UnderWay {
-		s.UnderWay[i] = detector.UnderWay{Events: s.UnderWay[i].Events, Until: s.UnderWay[i].Until, Refused: s.UnderWay[i].Refused}
-	}
-	return s
+	return d.Stand(p, e, &x[0])
 }
 
-// TestAStepThatDoesNotFollowSaysWhy holds the values of both events.
-func TestAStepThatDoesNotFollowSaysWhy(t *testing.T) {
-	set, p := oneRule(t, `sequence: {by: [actor], within: 1m, steps: [{as: read, when: call.tool == "a"}, {when: call.tool == "b" && server.id != read.server.id}]}`)
-	d := detector.New(set)
-	first, second := toolCall(1, "s", "a", 0), toolCall(2, "s", "b", 1)
-	d.Decide(1, &first, nil)
-	d.Decide(2, &second, nil)
-	want := []rule.Leaf{{Text: "server.id != read.server.id", Values: []string{`server.id = "s"`, `read.server.id = "s"`}}}
-	if s := standOf(t, d, p, &second); len(s.UnderWay) != 1 || !reflect.DeepEqual(s.UnderWay[0].Refused, want) {
-		t.Errorf("%+v, want the refusal %+v", s, want)
+// TestWhatIsAskedOfEarlierStepsIsTold holds that each condition on earlier steps is told, in both stages and
+// of both kinds, with the values of both events.
+func TestWhatIsAskedOfEarlierStepsIsTold(t *testing.T) {
+	type asked struct {
+		step    int
+		earlier []string
+		is      bool
+		leaves  []rule.Leaf
+	}
+	leaf := func(server string, is bool) []rule.Leaf {
+		return []rule.Leaf{{Text: "server.id != read.server.id", True: is, Values: []string{fmt.Sprintf("server.id = %q", server), `read.server.id = "s"`}}}
+	}
+	want := []asked{{1, []string{"e1"}, false, leaf("s", false)}, {1, []string{"e1"}, true, leaf("other", true)}}
+	for name, text := range map[string]string{
+		"a sequence":                      `sequence: {by: [actor], within: 1m, steps: [{as: read, when: call.tool == "a"}, {when: call.tool == "b" && server.id != read.server.id}]}`,
+		"one of the second stage":         `sequence: {by: [tenant], within: 1m, steps: [{as: read, when: call.tool == "a"}, {when: call.tool == "b" && server.id != read.server.id}]}`,
+		"an absence":                      `absence: {by: [actor], within: 1m, after: {as: read, when: call.tool == "a"}, without: {when: call.tool == "b" && server.id != read.server.id}}`,
+		"a step that is all about others": `absence: {by: [actor], within: 1m, after: {as: read, when: call.tool == "a"}, without: {when: server.id != read.server.id}}`,
+	} {
+		set, p := oneRule(t, text)
+		d := detector.New(set)
+		var got []asked
+		d.OnAsked(func(p *rule.Program, step int, now *rule.Sighting, earlier []*rule.Sighting) {
+			is, leaves, err := p.ExplainAdmits(step, now, earlier)
+			if err != nil {
+				t.Fatal(err)
+			}
+			a := asked{step: step, is: is, leaves: leaves}
+			for _, s := range earlier {
+				a.earlier = append(a.earlier, s.Event)
+			}
+			got = append(got, a)
+		})
+		for i, server := range []string{"s", "s", "other"} {
+			e := toolCall(i+1, server, []string{"a", "b", "b"}[i], i)
+			d.Decide(int64(i), &e, nil)
+		}
+		if !reflect.DeepEqual(got, want) {
+			t.Errorf("%s: %+v, %s\nwant %+v", name, got, p.Rule.ID, want)
+		}
 	}
 }
 

@@ -22,12 +22,27 @@ func (x *explained) text(out io.Writer) error {
 	t := tabwriter.NewWriter(out, 0, 8, 2, ' ', 0)
 	line := func(format string, args ...any) { _, _ = fmt.Fprintf(t, format+"\n", args...) }
 	line("row %d  %s  %s  %s", x.row, event.Printable(x.event.ID), moment(x.event.Time), event.Printable(x.message))
+	if len(x.event.Marks) > 0 {
+		line("  marks: %s", printableList(x.event.Marks))
+	}
 	for i := range x.views {
 		x.view(&x.views[i], line)
+	}
+	for i := range x.asked {
+		a := &x.asked[i]
+		line("  %s after %s: %v", stepTitle(x.program, a.Step), printableList(a.After), a.True)
+		writeLeaves(a.Leaves, line)
 	}
 	for _, note := range x.notes {
 		line("  note: %s", note)
 	}
+	x.outcome(line)
+	line("")
+	return t.Flush()
+}
+
+// outcome writes what came of the event: findings, and what was held back and why.
+func (x *explained) outcome(line func(string, ...any)) {
 	for i := range x.found {
 		f := &x.found[i]
 		more := ""
@@ -35,16 +50,27 @@ func (x *explained) text(out io.Writer) error {
 			more = fmt.Sprintf(", and %d more held back before", f.Suppressed)
 		}
 		line("  finding %s, %s: %s (of %s%s)", f.ID, f.Severity, event.Printable(f.Title), printableList(f.Events), more)
+		for _, id := range f.ExpiredExceptions {
+			line("    exception %s would have hidden it, and has expired", id)
+		}
 	}
 	for _, h := range x.held {
-		why := "its like was found shortly before"
 		if h.Exception != "" {
-			why = "exception " + h.Exception + " hides it"
+			line("  no finding %s: exception %s hides it%s", h.Finding.ID, h.Exception, x.exception(h.Exception))
+		} else {
+			line("  no finding %s: its like was found shortly before, suppress is for %s", h.Finding.ID, spanText(x.program.Quiet))
 		}
-		line("  no finding %s: %s", h.Finding.ID, why)
 	}
-	line("")
-	return t.Flush()
+}
+
+// exception says until when an exception holds, and whose it is.
+func (x *explained) exception(id string) string {
+	for _, e := range x.set.Exceptions {
+		if e.ID == id {
+			return fmt.Sprintf(" until %s: %s (%s)", e.Expires, event.Printable(e.Reason), event.Printable(e.Owner))
+		}
+	}
+	return ""
 }
 
 // view writes what the rule sees in the event, or in one definition in it.
@@ -54,7 +80,11 @@ func (x *explained) view(v *explainedView, line func(string, ...any)) {
 	}
 	for i := range v.Steps {
 		s := &v.Steps[i]
-		line("  %s: %v", stepTitle(x.program, i), s.True)
+		if len(s.Leaves) == 0 && s.Then != "" {
+			line("  %s: as what came before has it", stepTitle(x.program, i))
+		} else {
+			line("  %s: %v", stepTitle(x.program, i), s.True)
+		}
 		writeLeaves(s.Leaves, line)
 		if s.Then != "" {
 			line("    and of what came before: %s", event.Printable(s.Then))
@@ -75,13 +105,9 @@ func (x *explained) view(v *explainedView, line func(string, ...any)) {
 			next = ", waits for " + stepTitle(x.program, n)
 		}
 		line("  %s: %s%s, until %s", state, printableList(u.Events), next, moment(u.Until))
-		if u.Refused != nil {
-			line("    this event does not follow:")
-			writeLeaves(u.Refused, line)
-		}
 	}
 	if !v.QuietUntil.IsZero() {
-		line("  quiet: until %s, %d held back", moment(v.QuietUntil), v.Held)
+		line("  suppressed: until %s, %d held back so far", moment(v.QuietUntil), v.Held)
 	}
 }
 
@@ -91,7 +117,7 @@ const maxLeafColumn = 60
 func writeLeaves(leaves []rule.Leaf, line func(string, ...any)) {
 	for i := range leaves {
 		l := &leaves[i]
-		text, values := event.Printable(l.Text), event.Printable(strings.Join(l.Values, ", "))
+		text, values := event.Printable(l.Text), printableValues(l)
 		if len(text) <= maxLeafColumn {
 			line("    %s\t%s\t%s", leafState(l), text, values)
 			continue
@@ -101,56 +127,24 @@ func writeLeaves(leaves []rule.Leaf, line func(string, ...any)) {
 	}
 }
 
-// stands says in words how far the rule has come with the key.
-func (x *explained) stands(v *explainedView) string {
-	p := x.program
-	switch p.Kind {
-	case rule.KindCount:
-		return fmt.Sprintf("%d of %v within %s", v.Count, p.AtLeast, spanText(p.Within))
-	case rule.KindSum:
-		return fmt.Sprintf("%v of %v within %s, here %s", v.Sum, p.AtLeast, spanText(p.Within), v.Of)
-	case rule.KindDistinct:
-		return fmt.Sprintf("%d of %v different values within %s, here %q", v.Count, p.AtLeast, spanText(p.Within), v.Of)
-	case rule.KindFirstSeen:
-		state := x.novelty(v)
-		if state == "learning" {
-			state += " until " + moment(v.Learns)
-		}
-		return fmt.Sprintf("%s, here %q, %d values known", state, v.Of, v.Known)
-	case rule.KindSequence, rule.KindAbsence:
-		if len(v.UnderWay) == 0 {
-			return "nothing is under way"
-		}
-	case rule.KindMatch, rule.KindAnomaly:
+// printableValues are the values of a leaf, and what went wrong with it.
+func printableValues(l *rule.Leaf) string {
+	var all []string
+	for _, v := range l.Values {
+		all = append(all, event.Printable(v))
 	}
-	return ""
-}
-
-// novelty says what the value of a first_seen rule is to its key.
-func (x *explained) novelty(v *explainedView) string {
-	switch {
-	case !v.Met():
-		return "not looked at"
-	case x.at().Before(v.Learns):
-		return "learning"
-	case len(x.found)+len(x.held) > 0:
-		return "new"
-	default:
-		return "known"
+	if l.Error != "" {
+		all = append(all, "error: "+event.Printable(l.Error))
 	}
-}
-
-// at is the time of the event that the rule's windows run on.
-func (x *explained) at() time.Time {
-	if x.program.Fleet {
-		return x.event.Received
-	}
-	return x.event.Time
+	return strings.Join(all, ", ")
 }
 
 func leafState(l *rule.Leaf) string {
-	if l.Absent {
+	switch {
+	case l.Absent:
 		return "absent"
+	case l.Error != "":
+		return "error"
 	}
 	return fmt.Sprint(l.True)
 }
@@ -214,14 +208,17 @@ func (x *explained) json(out io.Writer) error {
 		Exception string   `json:"exception,omitempty"`
 	}
 	line := struct {
-		Row      int       `json:"row"`
-		Event    string    `json:"event"`
-		Time     time.Time `json:"time"`
-		Message  string    `json:"message"`
-		Views    []view    `json:"views,omitempty"`
-		Notes    []string  `json:"notes,omitempty"`
-		Findings []found   `json:"findings,omitempty"`
-	}{Row: x.row, Event: x.event.ID, Time: x.event.Time, Message: x.message, Notes: x.notes}
+		Row     int       `json:"row"`
+		Event   string    `json:"event"`
+		Time    time.Time `json:"time"`
+		Message string    `json:"message"`
+		Views   []view    `json:"views,omitempty"`
+		// Asked is what conditions on earlier steps came to.
+		Asked    []askedStep `json:"asked,omitempty"`
+		Marks    []string    `json:"marks,omitempty"`
+		Notes    []string    `json:"notes,omitempty"`
+		Findings []found     `json:"findings,omitempty"`
+	}{Row: x.row, Event: x.event.ID, Time: x.event.Time, Message: x.message, Asked: x.asked, Marks: x.event.Marks, Notes: x.notes}
 	for i := range x.views {
 		v := &x.views[i]
 		line.Views = append(line.Views, view{v.Explanation, x.stands(v), v.Stand})

@@ -5,7 +5,9 @@ import (
 	"fmt"
 	"os"
 	"slices"
+	"strconv"
 	"strings"
+	"unicode"
 
 	"github.com/mcpwatch/mcpwatch/detector/ruletest"
 )
@@ -20,7 +22,7 @@ type junitReport struct {
 	Suites   []junitSuite `xml:"testsuite"`
 }
 
-// junitSuite is the tests of one rule.
+// junitSuite is the tests of one file, which holds one rule.
 type junitSuite struct {
 	Name     string      `xml:"name,attr"`
 	File     string      `xml:"file,attr"`
@@ -44,12 +46,12 @@ type junitFailure struct {
 
 // add adds a rule's results. Gaps are what the tests had to show and do not: a test that failed.
 func (j *junitReport) add(r *ruletest.Result, gaps []string) {
-	suite := junitSuite{Name: r.Rule, File: r.File}
+	suite := junitSuite{Name: r.Rule, File: visible(r.File)}
 	add := func(t ruletest.TestResult) {
-		one := junitCase{Name: t.Name, Class: r.Rule, File: r.File, Line: t.Line}
+		one := junitCase{Name: visible(t.Name), Class: r.Rule, File: visible(r.File), Line: t.Line}
 		if t.Failure != "" {
 			message, _, _ := strings.Cut(t.Failure, "\n")
-			one.Failure = &junitFailure{message, placeOf(r, t) + ": " + t.Failure}
+			one.Failure = &junitFailure{visible(message), visible(placeOf(r, t) + ": " + t.Failure)}
 			suite.Failures++
 		}
 		suite.Tests++
@@ -65,6 +67,19 @@ func (j *junitReport) add(r *ruletest.Result, gaps []string) {
 	j.Tests += suite.Tests
 	j.Failures += suite.Failures
 	j.Suites = append(j.Suites, suite)
+}
+
+// visible is a text with all that cannot be seen, and of which XML takes some in no form, written as Go does.
+func visible(text string) string {
+	var b strings.Builder
+	for _, r := range text {
+		if r == '\n' || r == ' ' || unicode.IsPrint(r) {
+			b.WriteRune(r)
+		} else {
+			b.WriteString(strings.Trim(strconv.QuoteRune(r), "'"))
+		}
+	}
+	return b.String()
 }
 
 // write writes the file.

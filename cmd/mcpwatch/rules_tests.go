@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"io"
+	"strings"
 
 	"github.com/mcpwatch/mcpwatch/detector/ruletest"
 	"github.com/mcpwatch/mcpwatch/event"
@@ -73,7 +74,8 @@ func (r *testReport) rule(result ruletest.Result) {
 	}
 	for _, t := range result.Tests {
 		if t.Failure != "" {
-			r.print("      %s: %s: %s\n", printableLines(placeOf(&result, t)), event.Printable(t.Name), event.Printable(t.Failure))
+			failure := strings.ReplaceAll(printableLines(t.Failure), "\n", "\n      ")
+			r.print("      %s: %s: %s\n", printableLines(placeOf(&result, t)), event.Printable(t.Name), failure)
 		} else if r.verbose {
 			r.print("      ok: %s\n", event.Printable(t.Name))
 		}

@@ -48,7 +48,8 @@ func (c *scanCommand) Run(s streams) error {
 	rows := rowReader{format: c.Format, err: s.err, each: scan.judge}
 	read := rows.readFile(c.File, s.in)
 	rows.end()
-	if err := errors.Join(read, scan.end(), out.Flush()); err != nil {
+	counts := scan.detector.Counts()
+	if err := errors.Join(read, scan.end(), out.Flush(), writeCut(s.err, &counts)); err != nil {
 		return err
 	}
 	switch {

@@ -3,9 +3,7 @@ package rule
 import (
 	"fmt"
 
-	"github.com/google/cel-go/cel"
 	"github.com/google/cel-go/common/ast"
-	"github.com/google/cel-go/common/operators"
 	"github.com/google/cel-go/common/types"
 	"github.com/google/cel-go/interpreter"
 )
@@ -18,8 +16,8 @@ type Explanation struct {
 	// has none, or the event no value for a part of it.
 	Key   []string `json:"key,omitempty"`
 	Quiet []string `json:"quiet,omitempty"`
-	// Of is the value that the rule counts, adds or compares, cut for people to read; "" where its
-	// kind has none.
+	// Of is the value that the rule counts, adds or compares, as CEL writes it and cut for people to
+	// read; "" where its kind has none, or the event.
 	Of string `json:"of,omitempty"`
 }
 
@@ -27,27 +25,19 @@ type Explanation struct {
 type StepExplanation struct {
 	Name string `json:"name,omitempty"` // the step's, where it has one
 	True bool   `json:"true"`
-	// Leaves are the parts of the condition that && || ! and ?: join, in the order of the text.
-	Leaves []Leaf `json:"leaves"`
+	// Leaves are the parts of the condition that && || ! and ?: join, in the order of the text. There
+	// are none where all of it is about earlier steps.
+	Leaves []Leaf `json:"leaves,omitempty"`
 	// Then is the part of the condition that is about earlier steps, "" for none. It is not among
-	// the leaves: only a sequence under way can say.
+	// the leaves: only a sequence under way can say (see ExplainAdmits).
 	Then string `json:"then,omitempty"`
 }
 
-// Leaf is a part of a condition that is no && || ! or ?: of others.
-type Leaf struct {
-	Text string `json:"text"`
-	// True says that it is; one that is neither, for want of a value, is Absent.
-	True   bool `json:"true"`
-	Absent bool `json:"absent,omitzero"`
-	// Values are what the names in it stand for, cut for people to read.
-	Values []string `json:"values,omitempty"`
-}
-
-// Met reports whether one of the conditions is true.
+// Met reports whether one of the conditions is true. One that is all about earlier steps is not, as far as an
+// explanation can say.
 func (x *Explanation) Met() bool {
 	for i := range x.Steps {
-		if x.Steps[i].True {
+		if x.Steps[i].True && len(x.Steps[i].Leaves) > 0 {
 			return true
 		}
 	}
@@ -84,7 +74,9 @@ func (v *View) explain(p *Program) (Explanation, error) {
 		x.Quiet, _ = p.QuietKey(v)
 	}
 	if p.of != nil {
-		x.Of = forPeople(shown(p.of.value(v)))
+		if value := p.of.value(v); value != nil {
+			x.Of = literal(value, 0)
+		}
 	}
 	for n := range p.steps {
 		step, err := v.explainStep(p, n)
@@ -97,23 +89,30 @@ func (v *View) explain(p *Program) (Explanation, error) {
 }
 
 func (v *View) explainStep(p *Program, n int) (StepExplanation, error) {
-	x := StepExplanation{Name: p.names[n]}
-	if then := p.steps[n].then; then != nil {
-		x.Then = then.text
-	}
+	x := StepExplanation{Name: p.names[n], Then: p.steps[n].thenText()}
 	var err error
 	x.True, x.Leaves, err = p.explain(&p.steps[n].when, v)
+	if p.steps[n].unsplit {
+		x.Leaves = nil
+	}
 	return x, err
 }
 
-// ExplainThen evaluates the part of a step's condition that is about earlier steps, on the shown
-// event and those steps. There is none where the leaves are none.
-func (v *View) ExplainThen(p *Program, step int, earlier []*Sighting) (is bool, leaves []Leaf, err error) {
+// thenText is the part of a step's condition that is about earlier steps, "" for none.
+func (s *step) thenText() string {
+	if s.then == nil {
+		return ""
+	}
+	return s.then.text
+}
+
+// ExplainAdmits says what Admits comes to, and the parts of the condition that made it so.
+func (p *Program) ExplainAdmits(step int, now *Sighting, earlier []*Sighting) (is bool, leaves []Leaf, err error) {
 	then := p.steps[step].then
 	if then == nil {
 		return true, nil, nil
 	}
-	if is, leaves, err = p.explain(then, story{p, v, earlier}); err != nil {
+	if is, leaves, err = p.explain(then, story{p, memory{p.schema, now}, earlier}); err != nil {
 		return false, nil, fmt.Errorf("explaining rule %s: %w", p.Rule.ID, err)
 	}
 	return is, leaves, nil
@@ -127,14 +126,15 @@ func (p *Program) explain(x *expression, a interpreter.Activation) (is bool, all
 	}
 	out, details, _ := whole.program.Eval(a)
 	for i, leaf := range whole.leaves {
-		l := Leaf{Text: whole.texts[i], Absent: true}
+		l := Leaf{Text: whole.texts[i]}
+		var value any
 		if details != nil {
-			value, known := details.State().Value(leaf.ID())
-			l.True = known && value == types.True
-			l.Absent = !known || value == nil || types.IsUnknownOrError(value)
-		} else if is, ok := leaf.AsLiteral().(types.Bool); leaf.Kind() == ast.LiteralKind && ok {
-			l.True, l.Absent = bool(is), false
+			value, _ = details.State().Value(leaf.ID())
 		}
+		if leaf.Kind() == ast.LiteralKind {
+			value = leaf.AsLiteral()
+		}
+		p.settle(&l, value)
 		at := 0
 		if l.True {
 			at = foundAt(leaf, details)
@@ -143,42 +143,4 @@ func (p *Program) explain(x *expression, a interpreter.Activation) (is bool, all
 		all = append(all, l)
 	}
 	return out == types.True, all, nil
-}
-
-// whole is a condition of which every part is evaluated.
-type whole struct {
-	program cel.Program
-	leaves  []ast.Expr
-	texts   []string // of the leaves
-}
-
-func newWhole(env *cel.Env, tree *cel.Ast) (w whole, err error) {
-	w.program, err = env.Program(tree, cel.EvalOptions(cel.OptExhaustiveEval, cel.OptTrackState), patterns())
-	if err != nil {
-		return w, err
-	}
-	native := tree.NativeRep()
-	w.leaves = leaves(native.Expr())
-	w.texts = make([]string, len(w.leaves))
-	for i, leaf := range w.leaves {
-		if w.texts[i], err = cel.ExprToString(leaf, native.SourceInfo()); err != nil {
-			return w, err
-		}
-	}
-	return w, nil
-}
-
-// leaves are the parts of a condition that && || ! and ?: join.
-func leaves(e ast.Expr) []ast.Expr {
-	if e.Kind() == ast.CallKind {
-		switch e.AsCall().FunctionName() {
-		case operators.LogicalAnd, operators.LogicalOr, operators.LogicalNot, operators.Conditional:
-			var all []ast.Expr
-			for _, a := range e.AsCall().Args() {
-				all = append(all, leaves(a)...)
-			}
-			return all
-		}
-	}
-	return []ast.Expr{e}
 }

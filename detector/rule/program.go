@@ -70,6 +70,8 @@ type step struct {
 	need need
 	// then is the part that is about earlier steps, where there is one.
 	then *expression
+	// unsplit says that all of the condition is about earlier steps: when is then true of every event.
+	unsplit bool
 	// alone says that when reads nothing but a definition and lists.
 	alone bool
 }
@@ -161,6 +163,9 @@ func (p *Program) Admits(step int, now *Sighting, earlier []*Sighting) bool {
 	return then == nil || then.isTrue(story{p, memory{p.schema, now}, earlier})
 }
 
+// maxRisk is the worst.
+const maxRisk = 100
+
 // Judgement is what a rule says of a finding.
 type Judgement struct {
 	Severity       finding.Severity
@@ -185,7 +190,7 @@ func (p *Program) judge(a interpreter.Activation) Judgement {
 	}
 	if p.risk != nil {
 		if n, ok := p.risk.value(a).(types.Int); ok {
-			j.Risk = int(max(0, min(n, 100)))
+			j.Risk = int(max(0, min(n, maxRisk)))
 		}
 	}
 	return j
@@ -309,9 +314,9 @@ func (b *builder) words() {
 	switch risk := r.Risk.(type) {
 	case nil:
 	case uint64:
-		p.constantRisk = int(min(risk, 101))
-		if risk > 100 {
-			b.problem(b.in.errorAt("$.risk", fmt.Sprintf("risk %d must be from 0 to 100", risk)))
+		p.constantRisk = int(min(risk, maxRisk+1))
+		if risk > maxRisk {
+			b.problem(b.in.errorAt("$.risk", fmt.Sprintf("risk %d must be from 0 to %d", risk, maxRisk)))
 		}
 	case string:
 		x, err := b.compile("$.risk", risk, cel.IntType)

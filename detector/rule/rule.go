@@ -69,8 +69,13 @@ type Want struct {
 	Event *int `yaml:"event"`
 	// Name is the finding's tool, prompt, resource or definition.
 	Name string `yaml:"name"`
-	// Title is the finding's title, its expressions filled in.
-	Title string `yaml:"title"`
+	// Title and Summary are the finding's, their expressions filled in.
+	Title   string `yaml:"title"`
+	Summary string `yaml:"summary"`
+	// Risk is the finding's, from 0 to 100.
+	Risk *int `yaml:"risk"`
+	// Key is what the rule groups by, or of a rule on definitions what names the definition.
+	Key []string `yaml:"key"`
 	// Events is how many events the finding names.
 	Events *int `yaml:"events"`
 	// Suppressed is how many findings this one stands for beside itself.
@@ -170,6 +175,7 @@ func (r *Rule) validate() error {
 		problem("$."+string(given[1]), "%s beside %s: a rule has one kind", given[1], given[0])
 	}
 	problems = append(problems, r.validateKind()...)
+	problems = append(problems, r.validateTests()...)
 	return errors.Join(problems...)
 }
 

@@ -76,22 +76,30 @@ func (b *builder) split(path string, whole expression) (step, error) {
 			return step{}, b.in.errorAt(path, "taking the condition apart: "+err.Error())
 		}
 		if b.mentionsStep(part) {
-			joined = append(joined, "("+text+")")
+			joined = append(joined, text)
 		} else {
-			alone = append(alone, "("+text+")")
+			alone = append(alone, text)
 		}
 	}
-	s := step{}
-	var err error
-	if len(alone) == 0 {
+	s := step{unsplit: len(alone) == 0}
+	if s.unsplit {
 		alone = []string{"true"}
 	}
-	if s.when, err = b.compile(path, strings.Join(alone, " && "), cel.BoolType); err != nil {
+	var err error
+	if s.when, err = b.compile(path, conjunction(alone), cel.BoolType); err != nil {
 		return step{}, err
 	}
-	then, err := b.compile(path, strings.Join(joined, " && "), cel.BoolType)
+	then, err := b.compile(path, conjunction(joined), cel.BoolType)
 	s.then = &then
 	return s, err
+}
+
+// conjunction joins conditions by &&.
+func conjunction(parts []string) string {
+	if len(parts) == 1 {
+		return parts[0]
+	}
+	return "(" + strings.Join(parts, ") && (") + ")"
 }
 
 func conjuncts(e ast.Expr) []ast.Expr {

@@ -1,10 +1,8 @@
 package rule
 
 import (
-	"fmt"
 	"regexp"
 	"strings"
-	"unicode/utf8"
 
 	"github.com/google/cel-go/cel"
 	"github.com/google/cel-go/common/ast"
@@ -23,7 +21,7 @@ func (p *Program) valuesIn(e ast.Expr, a interpreter.Activation, native *ast.AST
 	within := map[int64]bool{} // what is read of to get at a member that was said
 	add := func(name string, value any) {
 		if value, there := value.(ref.Val); there && !types.IsUnknownOrError(value) {
-			values = append(values, fmt.Sprintf("%s = %q", name, excerpt(shown(value), at)))
+			values = append(values, name+" = "+literal(value, at))
 		} else {
 			values = append(values, name+" is absent")
 		}
@@ -105,22 +103,8 @@ func foundAt(e ast.Expr, details *cel.EvalDetails) int {
 	return 0
 }
 
-// Bounds of a value that is shown, in bytes.
+// Bounds of a value that is shown, in bytes before they are escaped.
 const (
 	maxShown  = 80
 	maxBefore = 20 // of these, before what was found
 )
-
-// excerpt is a text from a little before a place on, cut for people to read.
-func excerpt(text string, at int) string {
-	if at <= maxBefore || at >= len(text) || len(text) <= maxShown {
-		return forPeople(text)
-	}
-	begin := at - maxBefore
-	for begin < at && !utf8.RuneStart(text[begin]) {
-		begin++
-	}
-	return "…" + forPeople(text[begin:])
-}
-
-func forPeople(text string) string { return strings.ToValidUTF8(cut(text, maxShown), "\ufffd") }

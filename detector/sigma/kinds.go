@@ -93,6 +93,9 @@ func (c *correlating) temporal() body {
 		c.refuse(c.doc.get("condition"), "condition", "from 2 to %d of its rules can be asked for", len(c.rules))
 		return body{}
 	}
+	if !c.canFire(n) {
+		return body{}
+	}
 	of := celText(c.names[len(c.rules)-1])
 	for k := len(c.rules) - 2; k >= 0; k-- {
 		condition, ok := c.finds(k)
@@ -104,6 +107,26 @@ func (c *correlating) temporal() body {
 	}
 	c.note("an event that several of the rules find counts for the first of them")
 	return body{kind: "distinct", of: of, when: c.when(), atLeast: n}
+}
+
+// canFire reports whether as many of the rules as are asked for can count, and refuses those that cannot: an
+// event counts for the first rule that finds it, so one that finds nothing else never does.
+func (c *correlating) canFire(asked int) bool {
+	var hidden [][2]string
+	for k, rule := range c.rules {
+		first := slices.IndexFunc(c.rules[:k], func(earlier *source) bool { return rule.condition.implies(earlier.condition) })
+		if first >= 0 {
+			hidden = append(hidden, [2]string{c.names[k], c.names[first]})
+		}
+	}
+	if asked <= len(c.rules)-len(hidden) {
+		return true
+	}
+	for _, names := range hidden {
+		c.refuse(c.doc.get("rules"), "rules",
+			"all that %q finds is found by %q before it, and with us an event counts for one of them: it would never fire", names[0], names[1])
+	}
+	return false
 }
 
 // ordered asks that the rules find events one after the other.

@@ -178,7 +178,9 @@ func encode(value pattern, encodings []string) ([]string, error) {
 		case "base64":
 			data[0] = []byte(base64.StdEncoding.EncodeToString(data[0]))
 		case "base64offset":
-			data = base64Offsets(data[0])
+			if data = base64Offsets(data[0]); len(data) < 3 {
+				return nil, fmt.Errorf("%q is too short for base64offset: at one of its three places nothing of it is sure", text)
+			}
 		}
 		if !last && strings.HasPrefix(encoding, "base64") {
 			return nil, fmt.Errorf("%s must be the last encoding", encoding)

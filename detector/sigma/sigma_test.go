@@ -193,6 +193,7 @@ func TestRefusals(t *testing.T) {
 		"a back-reference":     {detection(`s: {tool|re: '(a)\1'}` + "\ncondition: s"), `r.yml:4: tool|re: the pattern has a back-reference, "\\1", which RE2 has not`},
 		"a possessive":         {detection("s: {tool|re: a++}\ncondition: s"), `r.yml:4: tool|re: the pattern has a possessive or doubled repeat, "++", which RE2 has not`},
 		"an atomic group":      {detection("s: {tool|re: (?>a)b}\ncondition: s"), `r.yml:4: tool|re: the pattern has an atomic group, "(?>", which RE2 has not`},
+		"a short offset":       {detection("s: {args_text|base64offset|contains: a}\ncondition: s"), `r.yml:4: args_text|base64offset|contains: "a" is too short for base64offset: at one of its three places nothing of it is sure`},
 		"text order":           {detection("s: {tool|gt: 5}\ncondition: s"), "r.yml:4: tool|gt: call.tool is not a number"},
 		"no number":            {detection("s: {size|gt: x}\ncondition: s"), `r.yml:4: size|gt: "x" is not a number`},
 		"text in a number":     {detection("s: {size|contains: 5}\ncondition: s"), "r.yml:4: size|contains: measured.size is a number, not a text"},

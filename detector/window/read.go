@@ -20,6 +20,31 @@ func (s *Sum) Total() (sum float64) {
 	return sum
 }
 
+// Until is the first time, in microseconds since 1970, at which the oldest events that count no longer do;
+// ok is false where none count.
+func (c *Count) Until(span Span) (at int64, ok bool) { return c.ring.until(span) }
+
+// Until is Count.Until.
+func (s *Sum) Until(span Span) (at int64, ok bool) { return s.ring.until(span) }
+
+// until is when the oldest part that holds something leaves the window.
+func (r *ring[T]) until(s Span) (at int64, ok bool) {
+	for part := r.newest - parts + 1; part <= r.newest; part++ {
+		if r.parts[part%parts] != 0 {
+			return int64(part+parts^1<<63) * max(s.step, 1000), true // the reverse of rank
+		}
+	}
+	return 0, false
+}
+
+// Until is the last time, in microseconds since 1970, at which the oldest value counts.
+func (d *Distinct) Until(within int64) (at int64, ok bool) {
+	if len(d.values) == 0 {
+		return 0, false
+	}
+	return later(d.values[0].at, within), true
+}
+
 // Known is how many values the entity is known to have, and when its first event was.
 func (f *FirstSeen) Known() (values int, began int64) { return len(f.values), f.began }
 

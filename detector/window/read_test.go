@@ -4,6 +4,8 @@ import (
 	"testing"
 	"time"
 
+	"pgregory.net/rapid"
+
 	"github.com/mcpwatch/mcpwatch/detector/window"
 )
 
@@ -58,5 +60,32 @@ func TestReading(t *testing.T) {
 	quiet.Admit(2, 2, 10, nil)
 	if until, held, open := quiet.Holding(); until != 11 || held != 1 || !open {
 		t.Errorf("held back %d until %d (%v), want 1 until 11", held, until, open)
+	}
+}
+
+// TestUntilIsWhenTheOldestNoLongerCounts holds it against what another event finds just before and then.
+func TestUntilIsWhenTheOldestNoLongerCounts(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		span := window.NewSpan(time.Duration(rapid.IntRange(0, 1_000_000).Draw(t, "ms")) * time.Millisecond)
+		times := rapid.SliceOfN(rapid.Int64Range(-1_000_000_000, 1_000_000_000), 1, 20).Draw(t, "times")
+		var c window.Count
+		for _, at := range times {
+			c.Add(at, span)
+		}
+		until, ok := c.Until(span)
+		if !ok {
+			t.Fatal("nothing counts")
+		}
+		before, then := c, c
+		all := c.Total()
+		if n, _ := before.Add(until-1, span); n != all+1 {
+			t.Fatalf("%d count before %d, %d and one more did", n, until, all)
+		}
+		if n, _ := then.Add(until, span); n > all {
+			t.Fatalf("%d count at %d, %d did", n, until, all)
+		}
+	})
+	if _, ok := new(window.Count).Until(window.NewSpan(time.Minute)); ok {
+		t.Error("of nothing something counts")
 	}
 }
