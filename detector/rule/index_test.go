@@ -51,6 +51,9 @@ func expressions(depth int) *rapid.Generator[string] {
 		`call.tool.lowerAscii() == "read"`, `call.tool.lowerAscii() in ["Read", "read", "x"]`, `call.tool.lowerAscii() == "READ"`,
 		`event.raw.lowerAscii() == "a"`, `event.raw.lowerAscii() in ["\ufffd", "b"]`, `event.raw in ["A", "\ufffd"]`, `result.text.lowerAscii() == "\ufffd"`,
 		`call.tool.lowerAscii() == call.tool`, `"read" == call.tool.lowerAscii().lowerAscii()`, `result.text.lowerAscii() in ["my token", ""]`,
+		`call.args_text.lowerAscii().contains("a")`, `result.text.lowerAscii().contains("Token")`, `event.text.lowerAscii().contains("a")`,
+		`(result.text.lowerAscii().contains("secret") || result.text.lowerAscii().contains("token"))`, `(call.tool == "x" || call.tool == "read")`,
+		`(event.raw == "A" || event.raw.lowerAscii() == "b")`, `result.text.lowerAscii().startsWith("my")`, `(result.size > 60 || result.size > 10)`,
 		`result.size > 60`, `60 >= result.size`, `definition.text.contains("secret")`, `definition.normal.matches("(ab|secret)")`,
 	})
 	if depth == 0 {

@@ -108,12 +108,8 @@ func (s *Set) file() {
 	for i, p := range s.Programs {
 		for n := range p.steps {
 			c := &condition{finds: p.Kind == KindMatch, program: i, step: n, is: p.steps[n].when, need: p.steps[n].need, last: slices.Contains(p.Reads, "event.marks")}
-			for _, name := range c.is.reads {
-				at, known := s.schema.index[name]
-				c.arguments = c.arguments || name == "call.args"
-				if known && s.schema.fields[at].large {
-					c.reads = append(c.reads, at)
-				}
+			if !c.need.whole {
+				s.schema.setReads(c)
 			}
 			switch {
 			case !p.PerDefinition:
@@ -139,6 +135,17 @@ func (s *Set) file() {
 	}
 	s.judges = s.judges || len(alone)+len(onDefinitions) > 0
 	s.event, s.alone, s.definition = s.schema.newIndex(onEvents), s.schema.newIndex(alone), s.schema.newIndex(onDefinitions)
+}
+
+// setReads lists what evaluating a condition reads.
+func (s *schema) setReads(c *condition) {
+	for _, name := range c.is.reads {
+		at, known := s.index[name]
+		c.arguments = c.arguments || name == "call.args"
+		if known && s.fields[at].large {
+			c.reads = append(c.reads, at)
+		}
+	}
 }
 
 // NewView returns a view for evaluating the set's programs.
@@ -283,10 +290,10 @@ func (v *View) affords(c *condition) bool {
 	return true
 }
 
-// meets evaluates a condition, and takes what comes of it from the event's budget: a finding, unless
+// meets evaluates a condition that its needs do not say whole, and takes what comes of it from the event's budget: a finding, unless
 // the rule goes on counting or waiting.
 func (v *View) meets(c *condition) bool {
-	if !c.is.isTrue(v) {
+	if !c.need.whole && !c.is.isTrue(v) {
 		return false
 	}
 	if c.finds {
