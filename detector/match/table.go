@@ -20,9 +20,10 @@ type slot struct {
 	from, to int32
 }
 
-// entry is a literal, by id, whose key shows so many bytes behind its beginning.
+// entry is a literal whose key shows so many bytes behind its beginning.
 type entry struct {
 	key    uint64
+	text   string
 	id     int32
 	offset int32
 }

@@ -249,13 +249,13 @@ func (g *gathered) end() {
 
 // What one event may cost: bytes of text that expressions look at, evaluationCost for each of
 // them and findingCost for each rule that is met. An attacker who writes every literal of a rule set
-// into one event gets no more than about ten findings or twenty evaluations on a short one, the worst
+// into one event gets no more than a dozen findings or two dozen evaluations on a short one, the worst
 // rules' first, and sixteen readings of a long one.
 const (
-	leastBudget    = 12 << 10
+	leastBudget    = 36 << 10
 	budgetReadings = 16
-	evaluationCost = 512
-	findingCost    = 1 << 10
+	evaluationCost = 3 << 9
+	findingCost    = 4 << 10
 )
 
 func budgetOf(e *event.Event) int64 {
@@ -270,7 +270,7 @@ func (v *View) affords(c *condition) bool {
 		return true
 	}
 	cost := int64(0)
-	if c.byText {
+	if c.byText && !(c.finds && c.need.whole) { // of that the finding is all that costs
 		cost = evaluationCost
 	}
 	for _, field := range c.reads {
