@@ -17,6 +17,7 @@ import (
 type filter struct {
 	windows []uint64      // a bit for each hash of a window
 	shift   uint          // of a hash: what remains is the place of a bit
+	short   []uint64      // the same for the windows that literals are filed by
 	pairs   *[1024]uint64 // a bit for each two bytes; nil where there is no literal so short
 	table   table
 }
@@ -64,9 +65,14 @@ func newFilter(literals []literal) *filter {
 	}
 	size := min(max(leastBits, bits.Len(uint(len(c.windows)*bitsPerWindow))), mostBits)
 	f.windows, f.shift = make([]uint64, 1<<(size-6)), uint(32-size)
+	f.short = make([]uint64, len(f.windows))
 	for window := range c.windows {
-		bit := hash(window) >> f.shift
-		f.windows[bit>>6] |= 1 << (bit & 63)
+		f.set(f.windows, window)
+	}
+	for _, e := range c.entries {
+		if e.key&isPair == isWindow {
+			f.set(f.short, uint32(e.key&windowMask))
+		}
 	}
 	f.table = newTable(c.entries)
 	return f
@@ -83,6 +89,12 @@ func together(literals []literal) []literal {
 		moved[i].text, texts = texts[:len(l.text)], texts[len(l.text):]
 	}
 	return moved
+}
+
+// set sets the bit of a window.
+func (f *filter) set(windows []uint64, window uint32) {
+	bit := hash(window) >> f.shift
+	windows[bit>>6] |= 1 << (bit & 63)
 }
 
 // addPair adds two bytes in all their cases.
@@ -141,6 +153,9 @@ func (f *filter) scan(text string, budget int, h *Hits) int {
 func (f *filter) verify(text string, at, budget int, h *Hits) int {
 	x := loadShort(text[at:])
 	budget = f.compare(f.table.find(coreKey(x)), text, at, budget-1, h)
+	if !passes(f.short, f.shift, uint32(x)) {
+		return budget
+	}
 	return f.compare(f.table.find(windowKey(x)), text, at, budget-1, h)
 }
 

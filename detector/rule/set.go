@@ -252,10 +252,10 @@ func (g *gathered) end() {
 // into one event gets no more than a dozen findings or two dozen evaluations on a short one, the worst
 // rules' first, and sixteen readings of a long one.
 const (
-	leastBudget    = 36 << 10
+	leastBudget    = 56 << 10
 	budgetReadings = 16
-	evaluationCost = 3 << 9
-	findingCost    = 4 << 10
+	evaluationCost = 9 << 8
+	findingCost    = 6 << 10
 )
 
 func budgetOf(e *event.Event) int64 {
