@@ -183,7 +183,7 @@ func (s *Set) Match(v *View, found Found) {
 	for i := range definitions {
 		d := &definitions[i]
 		v.setDefinition(d)
-		v.budget += leastBudget/4 + budgetReadings/2*int64(len(d.value.Raw()))
+		v.budget += leastBudget/3 + budgetReadings/2*int64(len(d.value.Raw()))
 		s.matchDefinition(v, &gathered{set: s, found: found, definition: d})
 	}
 	if v.definition != nil {
@@ -249,13 +249,13 @@ func (g *gathered) end() {
 
 // What one event may cost: bytes of text that expressions look at, evaluationCost for each of
 // them and findingCost for each rule that is met. An attacker who writes every literal of a rule set
-// into one event gets no more than a dozen findings or two dozen evaluations on a short one, the worst
+// into one event gets no more than about ten findings or two dozen evaluations on a short one, the worst
 // rules' first, and sixteen readings of a long one.
 const (
-	leastBudget    = 56 << 10
+	leastBudget    = 120 << 10
 	budgetReadings = 16
-	evaluationCost = 9 << 8
-	findingCost    = 6 << 10
+	evaluationCost = 5 << 10
+	findingCost    = 8 << 10
 )
 
 func budgetOf(e *event.Event) int64 {
@@ -270,7 +270,7 @@ func (v *View) affords(c *condition) bool {
 		return true
 	}
 	cost := int64(0)
-	if c.byText && !(c.finds && c.need.whole) { // of that the finding is all that costs
+	if c.byText {
 		cost = evaluationCost
 	}
 	for _, field := range c.reads {
