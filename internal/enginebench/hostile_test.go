@@ -66,6 +66,15 @@ func words(length int) string {
 	return b.String()[:length]
 }
 
+// names is an object of a length whose members all have other names.
+func names(length int) string {
+	b := []byte{'{'}
+	for n := 0; len(b) < length; n++ {
+		b = fmt.Appendf(b, `"name %d":"",`, n)
+	}
+	return string(append(b[:len(b)-1], '}'))
+}
+
 // BenchmarkLargest decides on events of 1 MB that hold what costs most, with the rules that ship.
 func BenchmarkLargest(b *testing.B) {
 	const size = 1 << 20
@@ -81,6 +90,8 @@ func BenchmarkLargest(b *testing.B) {
 	for _, c := range []struct{ name, json string }{
 		{"words", `"` + words(size) + `"`},
 		{"digits", list(`1`)},
+		{"numbers", list(`-1.5e300`)},
+		{"names", names(size)},
 		{"strings", list(`"x"`)},
 		{"lists", list(`[]`)},
 		{"deep", list(deep)},
