@@ -45,7 +45,7 @@ type Engine struct {
 	// What is being decided on, and what it has caused so far; tell is told what the set finds.
 	event *event.Event
 	out   Outcome
-	room  []finding.Finding // for those of out
+	room  []finding.Finding // those of the last event
 	tell  rule.Found
 }
 
@@ -168,7 +168,7 @@ func (g *Engine) take(position int64, e *event.Event, m *event.Message) (isNew b
 // source's word, and one source cannot pass for another. A response is paired with its request on
 // the way, unless its source has done so. The position is the event's place in the stream, such
 // as its Kafka offset, higher than the one before. What the event has then is its own or the
-// engine's, and good until the next one: who keeps it clones it.
+// engine's, and good until the next one, as findings are: who keeps them copies them.
 func (g *Engine) Process(position int64, e *event.Event) Outcome {
 	m := g.parse(e)
 	return g.Decide(position, e, &m)
@@ -186,7 +186,8 @@ func (g *Engine) Decide(position int64, e *event.Event, m *event.Message) Outcom
 		e.Mark(uninspected)
 		g.counts.Uninspected += uint64(n)
 	}
-	g.event, g.out = e, Outcome{Findings: g.room}
+	clear(g.room) // what they name may lie in a large event
+	g.event, g.out = e, Outcome{Findings: g.room[:0]}
 	g.set.Match(g.view, g.tell)
 	g.counts.Unjudged += uint64(g.view.Unjudged())
 	g.counts.UnjudgedRules += uint64(g.view.UnjudgedRules())
@@ -194,15 +195,11 @@ func (g *Engine) Decide(position int64, e *event.Event, m *event.Message) Outcom
 	return g.taken()
 }
 
-// taken is the outcome, its findings copied out of the room that is used for every event's.
+// taken is the outcome. Its findings lie where those of the next event will.
 func (g *Engine) taken() Outcome {
 	out := g.out
-	out.Findings = nil
-	if found := g.out.Findings; len(found) > 0 {
-		out.Findings = slices.Clone(found)
-		clear(found)
-		g.room = found[:0]
-	}
+	g.room = out.Findings
+	out.Findings = slices.Clip(out.Findings)
 	g.event, g.out = nil, Outcome{}
 	return out
 }
@@ -232,11 +229,11 @@ func (g *Engine) found(p *rule.Program, steps uint32, d *rule.Definition) {
 	e, out := g.event, &g.out
 	if p.Kind == rule.KindMatch {
 		f := g.finding(p, e, d)
-		g.keeper.conclude(p, &f, conclusion{
-			actor: e.Actor, quiet: func() ([]string, bool) { return p.QuietKey(g.view) }, credential: credentialOf(e.Tenant, e.Source.Name),
-			judge:    func() rule.Judgement { return p.Judge(g.view, nil) },
-			excepted: func() (string, []string) { return p.Excepted(g.view) },
-		}, out)
+		h := hit{tenant: e.Tenant, source: e.Source.Name, view: g.view}
+		if p.Quiet > 0 {
+			h.quiet, _ = p.QuietKey(g.view)
+		}
+		g.keeper.conclude(p, &f, &h, nil, out)
 		return
 	}
 	h, ok := g.hit(p, steps, e)

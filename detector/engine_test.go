@@ -110,7 +110,7 @@ func TestIDsAreForEver(t *testing.T) {
 		t.Errorf("the finding's id is %v", found[0].ID)
 	}
 	d := definition("e2")
-	found = engine.Process(1, &d).Findings
+	found = slices.Clone(engine.Process(1, &d).Findings)
 	again := definition("e3")
 	repeated := engine.Process(2, &again).Findings
 	if len(found) != 1 || len(repeated) != 1 || found[0].ID != repeated[0].ID {

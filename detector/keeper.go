@@ -40,7 +40,7 @@ type Kept struct {
 // hit is an event that meets conditions of a rule: what the rule keeps of it.
 type hit struct {
 	key    []string
-	quiet  []string
+	quiet  []string // nil where the event has no value for it
 	steps  uint32
 	value  string
 	number float64
@@ -146,28 +146,19 @@ func credentialOf(tenant, source string) uint64 {
 	return h.Sum64()
 }
 
-// conclusion says what becomes of a finding on its way: its words, and what may hold it back.
-type conclusion struct {
-	actor      string
-	quiet      func() ([]string, bool)
-	credential uint64
-	judge      func() rule.Judgement
-	excepted   func() (hides string, expired []string)
-}
-
-// conclude gives a finding out, unless an exception or a quiet time holds it back.
-func (k *keeper) conclude(p *rule.Program, f *finding.Finding, c conclusion, out *Outcome) {
-	hides, expired := c.excepted()
+// conclude gives a finding of a hit out, unless an exception or a quiet time holds it back.
+func (k *keeper) conclude(p *rule.Program, f *finding.Finding, h *hit, earlier []*rule.Sighting, out *Outcome) {
+	hides, expired := h.excepted(p)
 	if hides != "" {
 		k.counts.Excepted++
 		out.Held = append(out.Held, Held{*f, hides})
 		return
 	}
 	f.ExpiredExceptions = expired
-	j := c.judge()
+	j := h.judge(p, earlier)
 	f.Severity, f.Risk, f.Title, f.Summary = j.Severity, j.Risk, j.Title, j.Summary
 	if p.Quiet > 0 {
-		ok, suppressed := k.admit(p, f, c)
+		ok, suppressed := k.admit(p, f, h)
 		if !ok {
 			k.counts.Suppressed++
 			out.Held = append(out.Held, Held{*f, ""})
@@ -178,14 +169,26 @@ func (k *keeper) conclude(p *rule.Program, f *finding.Finding, c conclusion, out
 	out.Findings = append(out.Findings, *f)
 }
 
-// admit asks the rule's quiet time whether a finding passes.
-func (k *keeper) admit(p *rule.Program, f *finding.Finding, c conclusion) (ok bool, suppressed uint32) {
-	parts, has := c.quiet()
-	if !has {
-		parts = nil
+// excepted is which exception of a rule hides a finding of the hit, and which have expired.
+func (h *hit) excepted(p *rule.Program) (hides string, expired []string) {
+	if h.view != nil {
+		return p.Excepted(h.view)
 	}
+	return p.ExceptedSighting(h.sighting)
+}
+
+// judge is what a rule says of a finding of the hit.
+func (h *hit) judge(p *rule.Program, earlier []*rule.Sighting) rule.Judgement {
+	if h.view != nil {
+		return p.Judge(h.view, earlier)
+	}
+	return p.Recall(h.sighting, earlier)
+}
+
+// admit asks the rule's quiet time whether a finding passes.
+func (k *keeper) admit(p *rule.Program, f *finding.Finding, h *hit) (ok bool, suppressed uint32) {
 	t := k.trackers[p.Rule.ID]
-	key := quietKeyOf(p, f.Tenant, c.actor, parts)
+	key := quietKeyOf(p, f.Tenant, f.Actor, h.quiet)
 	at := f.Received.UnixMicro()
 	if !p.Fleet {
 		at = min(at, f.Time.UnixMicro())
@@ -195,7 +198,7 @@ func (k *keeper) admit(p *rule.Program, f *finding.Finding, c conclusion) (ok bo
 		opener = encoded(*f)
 	}
 	var next int64
-	t.quiet.Update(key, c.credential, f.Received.UnixMicro(), func(q *window.Quiet, _ bool) bool {
+	t.quiet.Update(key, credentialOf(h.tenant, h.source), f.Received.UnixMicro(), func(q *window.Quiet, _ bool) bool {
 		ok, suppressed = q.Admit(at, f.Received.UnixMicro(), p.Quiet.Microseconds(), opener)
 		next = q.Next()
 		return true

@@ -177,14 +177,5 @@ func (k *keeper) concludeHit(p *rule.Program, h *hit, earlier []*rule.Sighting, 
 	}
 	f.Events = append(f.Events, s.Event)
 	f.DeriveID()
-	c := conclusion{
-		actor: s.Actor, quiet: func() ([]string, bool) { return h.quiet, h.quiet != nil }, credential: credentialOf(s.Tenant, s.Source),
-		judge:    func() rule.Judgement { return p.Recall(s, earlier) },
-		excepted: func() (string, []string) { return p.ExceptedSighting(s) },
-	}
-	if h.view != nil {
-		c.judge = func() rule.Judgement { return p.Judge(h.view, earlier) }
-		c.excepted = func() (string, []string) { return p.Excepted(h.view) }
-	}
-	k.conclude(p, &f, c, out)
+	k.conclude(p, &f, h, earlier, out)
 }

@@ -111,19 +111,21 @@ type Observed struct {
 // events: 26 characters of a SHA-256 over the parts, each with its length.
 func (f *Finding) DeriveID() {
 	var room [512]byte
-	text := room[:0]
-	part := func(s string) { text = append(binary.AppendUvarint(text, uint64(len(s))), s...) }
-	part(f.Rule)
-	part(f.RuleVersion)
-	part(f.Tenant)
-	for _, list := range [][]string{f.Key, f.Events} {
+	text := appendText(appendText(appendText(room[:0], f.Rule), f.RuleVersion), f.Tenant)
+	for _, list := range [...][]string{f.Key, f.Events} {
 		text = binary.AppendUvarint(text, uint64(len(list)))
 		for _, s := range list {
-			part(s)
+			text = appendText(text, s)
 		}
 	}
 	sum := sha256.Sum256(text)
-	f.ID = digits.EncodeToString(sum[:16])
+	var id [26]byte
+	digits.Encode(id[:], sum[:16])
+	f.ID = string(id[:])
+}
+
+func appendText(to []byte, s string) []byte {
+	return append(binary.AppendUvarint(to, uint64(len(s))), s...)
 }
 
 // digits are base 32 with lower-case letters.

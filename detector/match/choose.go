@@ -49,7 +49,7 @@ func (c *chooser) chooseOpen(l literal) {
 }
 
 func (c *chooser) file(key uint64, l literal, offset int) {
-	c.entries = append(c.entries, entry{key, l.id, int32(offset)})
+	c.entries = append(c.entries, entry{key, l.text, l.id, int32(offset)})
 }
 
 // cost is what it costs, in usual texts, to file a literal under the window that a text begins with.

@@ -3,6 +3,7 @@ package match
 import (
 	"math/bits"
 	"slices"
+	"strings"
 )
 
 // filter finds literals of two bytes and more in usual texts.
@@ -14,11 +15,11 @@ import (
 //
 // A literal of two or three bytes is known by its first two, which are looked for in every place.
 type filter struct {
-	windows  []uint64      // a bit for each hash of a window
-	shift    uint          // of a hash: what remains is the place of a bit
-	pairs    *[1024]uint64 // a bit for each two bytes; nil where there is no literal so short
-	table    table
-	literals []literal // by id
+	windows []uint64      // a bit for each hash of a window
+	shift   uint          // of a hash: what remains is the place of a bit
+	short   []uint64      // the same for the windows that literals are filed by
+	pairs   *[1024]uint64 // a bit for each two bytes; nil where there is no literal so short
+	table   table
 }
 
 const (
@@ -51,9 +52,9 @@ const (
 
 // newFilter files those of some literals, by id, that have two bytes or more.
 func newFilter(literals []literal) *filter {
-	f := &filter{literals: slices.Clone(literals)}
+	f := &filter{}
 	c := chooser{model: usual(), chances: map[uint32]float64{}, windows: map[uint32]int{}}
-	for _, l := range literals {
+	for _, l := range together(literals) {
 		switch n := len(l.text); {
 		case n >= windowSize:
 			c.choose(l)
@@ -64,12 +65,36 @@ func newFilter(literals []literal) *filter {
 	}
 	size := min(max(leastBits, bits.Len(uint(len(c.windows)*bitsPerWindow))), mostBits)
 	f.windows, f.shift = make([]uint64, 1<<(size-6)), uint(32-size)
+	f.short = make([]uint64, len(f.windows))
 	for window := range c.windows {
-		bit := hash(window) >> f.shift
-		f.windows[bit>>6] |= 1 << (bit & 63)
+		f.set(f.windows, window)
+	}
+	for _, e := range c.entries {
+		if e.key&isPair == isWindow {
+			f.set(f.short, uint32(e.key&windowMask))
+		}
 	}
 	f.table = newTable(c.entries)
 	return f
+}
+
+// together is the literals with their texts side by side in memory: comparing them costs half.
+func together(literals []literal) []literal {
+	var all strings.Builder
+	for _, l := range literals {
+		all.WriteString(l.text)
+	}
+	texts, moved := all.String(), slices.Clone(literals)
+	for i, l := range moved {
+		moved[i].text, texts = texts[:len(l.text)], texts[len(l.text):]
+	}
+	return moved
+}
+
+// set sets the bit of a window.
+func (f *filter) set(windows []uint64, window uint32) {
+	bit := hash(window) >> f.shift
+	windows[bit>>6] |= 1 << (bit & 63)
 }
 
 // addPair adds two bytes in all their cases.
@@ -127,23 +152,26 @@ func (f *filter) scan(text string, budget int, h *Hits) int {
 // verify compares the literals that may be around a window of the text.
 func (f *filter) verify(text string, at, budget int, h *Hits) int {
 	x := loadShort(text[at:])
-	budget = f.compare(coreKey(x), text, at, budget-1, h)
-	return f.compare(windowKey(x), text, at, budget-1, h)
+	budget = f.compare(f.table.find(coreKey(x)), text, at, budget-1, h)
+	if !passes(f.short, f.shift, uint32(x)) {
+		return budget
+	}
+	return f.compare(f.table.find(windowKey(x)), text, at, budget-1, h)
 }
 
 func (f *filter) scanPairs(text string, budget int, h *Hits) int {
 	for at := 1; at < len(text) && budget >= 0; at++ {
 		a, b := text[at-1], text[at]
 		if pair := uint(a) | uint(b)<<8; f.pairs[pair>>6]>>(pair&63)&1 != 0 {
-			budget = f.compare(pairKey(fold[a], fold[b]), text, at-1, budget-1, h)
+			budget = f.compare(f.table.find(pairKey(fold[a], fold[b])), text, at-1, budget-1, h)
 		}
 	}
 	return budget
 }
 
-// compare adds those literals of a key that are around a place of the text.
-func (f *filter) compare(key uint64, text string, at, budget int, h *Hits) int {
-	for _, e := range f.table.find(key) {
+// compare adds those of some literals that are around a place of the text.
+func (f *filter) compare(entries []entry, text string, at, budget int, h *Hits) int {
+	for _, e := range entries {
 		if budget--; budget < 0 {
 			break
 		}
@@ -151,9 +179,8 @@ func (f *filter) compare(key uint64, text string, at, budget int, h *Hits) int {
 		if begin < 0 || h.Has(int(e.id)) {
 			continue
 		}
-		literal := f.literals[e.id].text
-		n := begins(text[begin:], literal)
-		if budget -= n; n == len(literal) {
+		n := begins(text[begin:], e.text)
+		if budget -= n; n == len(e.text) {
 			h.add(e.id)
 		}
 	}

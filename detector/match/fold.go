@@ -1,5 +1,7 @@
 package match
 
+import "math/bits"
+
 // fold maps the ASCII capitals to small letters, and every other byte to itself.
 var fold = func() (table [256]byte) {
 	for i := range table {
@@ -22,11 +24,30 @@ func foldASCII(s string) string {
 // begins is how many bytes of a folded literal a text begins with.
 func begins(text, literal string) int {
 	n := min(len(text), len(literal))
-	i := 0
-	for i < n && fold[text[i]] == literal[i] {
-		i++
+	if n < 8 {
+		i := 0
+		for i < n && fold[text[i]] == literal[i] {
+			i++
+		}
+		return i
 	}
-	return i
+	for i := 0; ; i = min(i+8, n-8) {
+		if other := foldEight(load(text[i:])) ^ load(literal[i:]); other != 0 {
+			return i + bits.TrailingZeros64(other)/8
+		}
+		if i == n-8 {
+			return n
+		}
+	}
+}
+
+// foldEight is fold of eight bytes. A sum carries into the highest bit of a byte from the first capital
+// on, another from the one behind the last; bytes beyond ASCII are left out.
+func foldEight(x uint64) uint64 {
+	const ones, high = 0x0101010101010101, 0x8080808080808080
+	low := x &^ high
+	capitals := (low + (0x80-'A')*ones) ^ (low + (0x7f-'Z')*ones)
+	return x | capitals&^x&high>>2
 }
 
 // load is the first eight bytes of a text, the first one lowest. The compiler makes it one instruction.

@@ -7,7 +7,7 @@ import (
 )
 
 // table files literals under what shows in a text where they may be. It finds a key by its hash, one
-// slot after another from there on; half of the slots or more are empty.
+// slot after another from there on; three of four slots or more are empty.
 type table struct {
 	slots   []slot
 	shift   uint // of a hash: what remains is a slot
@@ -20,9 +20,10 @@ type slot struct {
 	from, to int32
 }
 
-// entry is a literal, by id, whose key shows so many bytes behind its beginning.
+// entry is a literal whose key shows so many bytes behind its beginning.
 type entry struct {
 	key    uint64
+	text   string
 	id     int32
 	offset int32
 }
@@ -31,7 +32,7 @@ func newTable(entries []entry) table {
 	slices.SortFunc(entries, func(a, b entry) int {
 		return cmp.Or(cmp.Compare(a.key, b.key), cmp.Compare(a.id, b.id), cmp.Compare(a.offset, b.offset))
 	})
-	size := bits.Len(uint(2 * len(entries)))
+	size := bits.Len(uint(4 * len(entries)))
 	t := table{make([]slot, 1<<size), uint(64 - size), entries}
 	for from := 0; from < len(entries); {
 		to, key := from+1, entries[from].key

@@ -24,8 +24,8 @@ func (s *schema) needOf(e ast.Expr) need {
 	args := call.Args()
 	switch call.FunctionName() {
 	case operators.LogicalAnd:
-		all := need{}
-		for _, a := range args {
+		all := s.needOf(args[0])
+		for _, a := range args[1:] {
 			all = all.and(s.needOf(a))
 		}
 		return all
@@ -36,22 +36,30 @@ func (s *schema) needOf(e ast.Expr) need {
 		}
 		return common
 	}
-	n := need{parts: s.reads(e)}
+	n := s.needOfCall(call)
+	n.parts |= s.reads(e)
+	return n
+}
+
+// needOfCall is what a comparison of a field with constants demands of it.
+func (s *schema) needOfCall(call ast.CallExpr) need {
+	args := call.Args()
 	switch call.FunctionName() {
 	case operators.Equals:
-		for i, a := range args {
-			n = n.and(s.equality(a, args[1-i]))
+		if args[0].Kind() == ast.LiteralKind {
+			return s.equality(args[1], args[0])
 		}
+		return s.equality(args[0], args[1])
 	case operators.In:
-		n = n.and(s.membership(args[0], args[1]))
+		return s.membership(args[0], args[1])
 	case operators.Less, operators.LessEquals, operators.Greater, operators.GreaterEquals:
-		n = n.and(s.comparison(call.FunctionName(), args[0], args[1]))
+		return s.comparison(call.FunctionName(), args[0], args[1])
 	case overloads.Contains, overloads.StartsWith, overloads.EndsWith:
-		n = n.and(s.substring(call))
+		return s.substring(call)
 	case overloads.Matches:
-		n = n.and(s.pattern(call))
+		return s.pattern(call)
 	}
-	return n
+	return need{}
 }
 
 // textField is the text field that an expression is, perhaps folded to lower case.
@@ -108,7 +116,7 @@ func (s *schema) anyValue(e ast.Expr, values []string) need {
 		return need{}
 	}
 	if !s.fields[i].large {
-		return need{oneOf: []oneOf{{i, folded, union(values, nil)}}}
+		return need{oneOf: []oneOf{{i, folded, union(values, nil)}}, whole: true}
 	}
 	if len(values) > maxNeedLiterals || slices.Contains(values, "") {
 		return need{}
@@ -139,7 +147,7 @@ func (s *schema) compare(operator string, e ast.Expr, n int64) need {
 		return need{}
 	}
 	if i, known := s.index[name]; known && s.fields[i].number != nil {
-		return need{numbers: []comparison{{i, operator, n}}}
+		return need{numbers: []comparison{{i, operator, n}}, whole: true}
 	}
 	return need{}
 }
@@ -148,12 +156,15 @@ func (s *schema) substring(call ast.CallExpr) need {
 	if !call.IsMemberFunction() || len(call.Args()) != 1 {
 		return need{}
 	}
-	i, _, ok := s.textField(call.Target())
+	i, folded, ok := s.textField(call.Target())
 	text, isConstant := constant(call.Args()[0])
 	if !ok || !isConstant || !s.fields[i].large {
 		return need{}
 	}
-	return s.anyValue(call.Target(), []string{text})
+	n := s.anyValue(call.Target(), []string{text})
+	// Literals are found ASCII case aside, and so says the expression.
+	n.whole = call.FunctionName() == overloads.Contains && folded && len(n.texts) == 1 && n.texts[0].literals[0] == text
+	return n
 }
 
 func (s *schema) pattern(call ast.CallExpr) need {

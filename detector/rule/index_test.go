@@ -51,6 +51,9 @@ func expressions(depth int) *rapid.Generator[string] {
 		`call.tool.lowerAscii() == "read"`, `call.tool.lowerAscii() in ["Read", "read", "x"]`, `call.tool.lowerAscii() == "READ"`,
 		`event.raw.lowerAscii() == "a"`, `event.raw.lowerAscii() in ["\ufffd", "b"]`, `event.raw in ["A", "\ufffd"]`, `result.text.lowerAscii() == "\ufffd"`,
 		`call.tool.lowerAscii() == call.tool`, `"read" == call.tool.lowerAscii().lowerAscii()`, `result.text.lowerAscii() in ["my token", ""]`,
+		`call.args_text.lowerAscii().contains("a")`, `result.text.lowerAscii().contains("Token")`, `event.text.lowerAscii().contains("a")`,
+		`(result.text.lowerAscii().contains("secret") || result.text.lowerAscii().contains("token"))`, `(call.tool == "x" || call.tool == "read")`,
+		`(event.raw == "A" || event.raw.lowerAscii() == "b")`, `result.text.lowerAscii().startsWith("my")`, `(result.size > 60 || result.size > 10)`,
 		`result.size > 60`, `60 >= result.size`, `definition.text.contains("secret")`, `definition.normal.matches("(ab|secret)")`,
 	})
 	if depth == 0 {
@@ -145,6 +148,38 @@ func collect(match func(*View, Found), v *View) []string {
 		found = append(found, fmt.Sprint(p.Rule.ID, steps, name))
 	})
 	return found
+}
+
+// TestWholeNeeds says which expressions are true wherever what they need is there.
+func TestWholeNeeds(t *testing.T) {
+	for text, want := range map[string]bool{
+		`call.tool == "a"`: true,
+		`"a" == call.tool && server.id in ["b", "c"] && result.size > 60`:                           true,
+		`call.tool == "a" || call.tool in ["b", "c"]`:                                               true,
+		`call.tool == "a" || server.id == "b"`:                                                      false,
+		`call.tool == "A" || call.tool.lowerAscii() == "b"`:                                         false,
+		`result.size > 60 || result.size > 10`:                                                      false,
+		`result.text.lowerAscii().contains("a") || result.text.lowerAscii().contains("b")`:          true,
+		`(call.tool == "a" && server.id == "b") || call.tool == "c"`:                                false,
+		`result.text.contains("a")`:                                                                 false,
+		`result.text.lowerAscii().contains("A")`:                                                    false,
+		`result.text.lowerAscii().startsWith("a")`:                                                  false,
+		`result.text.lowerAscii().contains("\ufffd")`:                                               false,
+		`result.text.lowerAscii() == "a"`:                                                           false,
+		`result.text.matches("a")`:                                                                  false,
+		`call.tool == "a" && result.is_error`:                                                       false,
+		`call.tool == "a" && !(server.id == "b")`:                                                   false,
+		`call.tool == "a" && (result.text.lowerAscii().contains("b") || server.id == "c")`:          false,
+		`call.tool.lowerAscii() in ["a", "b"] && result.text.lowerAscii().contains("ignore rules")`: true,
+	} {
+		set, err := Compile([]*Rule{{ID: "r", Title: "R", Severity: "low", Match: text}}, nil, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := set.Programs[0].steps[0].need.whole; got != want {
+			t.Errorf("%s: whole is %t, want %t", text, got, want)
+		}
+	}
 }
 
 // TestNeeds says what is found to be needed.

@@ -15,6 +15,8 @@ type need struct {
 	oneOf   []oneOf
 	texts   []textNeed
 	numbers []comparison
+	// whole says that the expression is true wherever all of it holds: there is nothing to evaluate.
+	whole bool
 }
 
 // oneOf says that a short text field has one of some values, as it is or in lower case.
@@ -64,6 +66,7 @@ func (n need) and(m need) need {
 	n.oneOf = append(slices.Clip(n.oneOf), m.oneOf...)
 	n.texts = append(slices.Clip(n.texts), m.texts...)
 	n.numbers = append(slices.Clip(n.numbers), m.numbers...)
+	n.whole = n.whole && m.whole
 	return n
 }
 
@@ -86,8 +89,19 @@ func (n need) or(m need) need {
 			}
 		}
 	}
+	common.whole = n.wholeOr(m, common)
 	return common
 }
+
+// wholeOr reports whether what two whole needs have in common says when either holds: each is one choice
+// of the same field, and the common one is a choice of both.
+func (n need) wholeOr(m, common need) bool {
+	return n.whole && m.whole && n.parts == m.parts && n.isChoice() && m.isChoice() && common.isChoice() &&
+		!slices.ContainsFunc(slices.Concat(n.oneOf, m.oneOf), func(o oneOf) bool { return o.folded != common.oneOf[0].folded })
+}
+
+// isChoice reports whether the need is, parts aside, a list of values or of literals and nothing else.
+func (n need) isChoice() bool { return len(n.oneOf)+len(n.texts) == 1 && len(n.numbers) == 0 }
 
 // or says that the field has a value of either; of a value as it is, its lower case is known too.
 func (o oneOf) or(other oneOf) oneOf {

@@ -174,7 +174,12 @@ type Judgement struct {
 }
 
 // Judge gives a finding's words on the shown event and the sightings of earlier steps.
-func (p *Program) Judge(v *View, earlier []*Sighting) Judgement { return p.judge(story{p, v, earlier}) }
+func (p *Program) Judge(v *View, earlier []*Sighting) Judgement {
+	if len(p.steps) == 1 {
+		return p.judge(v) // there are no names of other steps to look up
+	}
+	return p.judge(story{p, v, earlier})
+}
 
 // Recall is Judge for an event that is gone.
 func (p *Program) Recall(now *Sighting, earlier []*Sighting) Judgement {

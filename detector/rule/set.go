@@ -108,12 +108,8 @@ func (s *Set) file() {
 	for i, p := range s.Programs {
 		for n := range p.steps {
 			c := &condition{finds: p.Kind == KindMatch, program: i, step: n, is: p.steps[n].when, need: p.steps[n].need, last: slices.Contains(p.Reads, "event.marks")}
-			for _, name := range c.is.reads {
-				at, known := s.schema.index[name]
-				c.arguments = c.arguments || name == "call.args"
-				if known && s.schema.fields[at].large {
-					c.reads = append(c.reads, at)
-				}
+			if !c.need.whole {
+				s.schema.setReads(c)
 			}
 			switch {
 			case !p.PerDefinition:
@@ -139,6 +135,17 @@ func (s *Set) file() {
 	}
 	s.judges = s.judges || len(alone)+len(onDefinitions) > 0
 	s.event, s.alone, s.definition = s.schema.newIndex(onEvents), s.schema.newIndex(alone), s.schema.newIndex(onDefinitions)
+}
+
+// setReads lists what evaluating a condition reads.
+func (s *schema) setReads(c *condition) {
+	for _, name := range c.is.reads {
+		at, known := s.index[name]
+		c.arguments = c.arguments || name == "call.args"
+		if known && s.fields[at].large {
+			c.reads = append(c.reads, at)
+		}
+	}
 }
 
 // NewView returns a view for evaluating the set's programs.
@@ -176,7 +183,7 @@ func (s *Set) Match(v *View, found Found) {
 	for i := range definitions {
 		d := &definitions[i]
 		v.setDefinition(d)
-		v.budget += leastBudget/4 + budgetReadings/2*int64(len(d.value.Raw()))
+		v.budget += leastBudget/3 + budgetReadings/2*int64(len(d.value.Raw()))
 		s.matchDefinition(v, &gathered{set: s, found: found, definition: d})
 	}
 	if v.definition != nil {
@@ -242,13 +249,13 @@ func (g *gathered) end() {
 
 // What one event may cost: bytes of text that expressions look at, evaluationCost for each of
 // them and findingCost for each rule that is met. An attacker who writes every literal of a rule set
-// into one event gets no more than about ten findings or twenty evaluations on a short one, the worst
+// into one event gets no more than about ten findings or two dozen evaluations on a short one, the worst
 // rules' first, and sixteen readings of a long one.
 const (
-	leastBudget    = 12 << 10
+	leastBudget    = 120 << 10
 	budgetReadings = 16
-	evaluationCost = 512
-	findingCost    = 1 << 10
+	evaluationCost = 5 << 10
+	findingCost    = 8 << 10
 )
 
 func budgetOf(e *event.Event) int64 {
@@ -283,10 +290,10 @@ func (v *View) affords(c *condition) bool {
 	return true
 }
 
-// meets evaluates a condition, and takes what comes of it from the event's budget: a finding, unless
+// meets evaluates a condition that its needs do not say whole, and takes what comes of it from the event's budget: a finding, unless
 // the rule goes on counting or waiting.
 func (v *View) meets(c *condition) bool {
-	if !c.is.isTrue(v) {
+	if !c.need.whole && !c.is.isTrue(v) {
 		return false
 	}
 	if c.finds {
