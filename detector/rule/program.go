@@ -263,6 +263,10 @@ func (b *builder) kind() {
 	number := []*cel.Type{cel.IntType, cel.DoubleType, cel.DynType}
 	switch p.Kind {
 	case KindMatch:
+		if r.Match == "" {
+			b.problem(b.in.errorAt("$.match", `match is missing, such as match: 'call.tool == "delete_file"', or another kind: count, distinct, sum, sequence, absence, first_seen`))
+			return
+		}
 		b.step("$.match", "", r.Match)
 	case KindCount:
 		one("count", r.Count.When, r.Count.By, r.Count.Within, float64(r.Count.AtLeast))
@@ -289,8 +293,7 @@ func (b *builder) kind() {
 		p.by, p.Within = b.key("$.absence.by", r.Absence.By), b.span(r.Absence.Within)
 		b.step("$.absence.after.when", r.Absence.After.As, r.Absence.After.When)
 		b.step("$.absence.without.when", r.Absence.Without.As, r.Absence.Without.When)
-	case KindAnomaly:
-		b.problem(b.in.errorAt("$.anomaly.baseline", fmt.Sprintf("anomaly.baseline: %q is no baseline: this version has none", r.Anomaly.Baseline)))
+	case KindAnomaly: // which validate refuses
 	}
 }
 
