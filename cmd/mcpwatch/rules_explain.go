@@ -33,6 +33,9 @@ func (c *rulesExplainCommand) Run(s streams) error {
 	if err != nil {
 		return err
 	}
+	if words := overrideInWords(p); words != "" {
+		_, _ = fmt.Fprintln(s.err, words)
+	}
 	out := bufio.NewWriterSize(s.out, 64<<10)
 	x := explainer{program: p, detector: detector.New(set.Only(p)), onlyHits: c.OnlyHits, out: out, write: (*explained).text}
 	if outputFor(c.Output, s.out) == "jsonl" {

@@ -59,13 +59,7 @@ func ParseException(file string, data []byte) (*Exception, error) {
 }
 
 // Ends is the first moment at which the exception no longer hides anything.
-func (x *Exception) Ends() time.Time {
-	day, err := time.Parse(time.DateOnly, x.Expires)
-	if err != nil {
-		return time.Time{} // ParseException refuses it
-	}
-	return day.AddDate(0, 0, 1)
-}
+func (x *Exception) Ends() time.Time { return endOf(x.Expires) }
 
 // exception is an Exception compiled for one program.
 type exception struct {

@@ -15,7 +15,7 @@ const (
 // Nearest are those of some names that a wrong one may be meant for, the best first, five at the
 // most.
 func Nearest(wrong string, names []string) []string {
-	if wrong == "" || len(wrong) > longestName {
+	if len(wrong) < 2 || len(wrong) > longestName {
 		return nil
 	}
 	type near struct {
@@ -28,7 +28,7 @@ func Nearest(wrong string, names []string) []string {
 			continue
 		}
 		far := distance(strings.ToLower(wrong), strings.ToLower(name))
-		if far <= max(2, len(wrong)/4) && far < len(name) || strings.Contains(name, wrong) {
+		if far <= max(2, len(wrong)/4) && far < len(name) || len(wrong) > 2 && strings.Contains(name, wrong) {
 			found = append(found, near{name, far})
 		}
 	}

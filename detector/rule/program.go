@@ -43,6 +43,8 @@ type Program struct {
 	Quiet   time.Duration // 0: the rule is never suppressed
 	AtLeast float64
 
+	// Override is what a site changes of the rule's findings, nil where it changes nothing.
+	Override *Override
 	// Warnings are what is allowed and not advised: a regular expression that no literal guards.
 	Warnings []*Error
 
@@ -169,11 +171,13 @@ type Judgement struct {
 }
 
 // Judge gives a finding's words on the shown event and the sightings of earlier steps.
-func (p *Program) Judge(v *View, earlier []*Sighting) Judgement { return p.judge(story{p, v, earlier}) }
+func (p *Program) Judge(v *View, earlier []*Sighting) Judgement {
+	return p.overrule(p.judge(story{p, v, earlier}), v.event.Time)
+}
 
 // Recall is Judge for an event that is gone.
 func (p *Program) Recall(now *Sighting, earlier []*Sighting) Judgement {
-	return p.judge(story{p, memory{p.schema, now}, earlier})
+	return p.overrule(p.judge(story{p, memory{p.schema, now}, earlier}), now.Time)
 }
 
 func (p *Program) judge(a interpreter.Activation) Judgement {
