@@ -170,7 +170,7 @@ var takesCondition = []string{"exists", "all", "exists_one", "filter", "map"}
 
 func (m *mistake) unknownFunction(name string) string {
 	if slices.Contains(takesCondition, name) {
-		return fmt.Sprintf("%s takes a name and an expression, such as event.marks.%s(m, m == \"late\")", name, name)
+		return fmt.Sprintf("%s takes a name and an expression, such as event.marks.%s(m, m == \"not_json\")", name, name)
 	}
 	if name == "not" {
 		return "unknown function not: write !( … )"
