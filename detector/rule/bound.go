@@ -2,6 +2,7 @@ package rule
 
 import (
 	"fmt"
+	"slices"
 
 	"github.com/goccy/go-yaml/ast"
 	"github.com/goccy/go-yaml/token"
@@ -37,9 +38,9 @@ func (d *document) bound(tokens token.Tokens) error {
 		}
 		switch {
 		case names > maxNames:
-			return d.tooMuch(t, fmt.Sprintf("more than %d names, the most that are read: put events into fewer tests, or into a second rule", maxNames))
+			return d.refuse(t, fmt.Sprintf("more than %d names, the most that are read: put events into fewer tests, or into a second rule", maxNames))
 		case brackets > maxDepth || dashes > maxDepth:
-			return d.tooMuch(t, fmt.Sprintf("more than %d levels deep, the most that are read", maxDepth))
+			return d.refuse(t, fmt.Sprintf("more than %d levels deep, the most that are read", maxDepth))
 		}
 	}
 	return nil
@@ -48,14 +49,18 @@ func (d *document) bound(tokens token.Tokens) error {
 // boundAliases refuses a file whose aliases (*name) would make it many times as long.
 func (d *document) boundAliases(body ast.Node) error {
 	whole := 0
-	ast.Walk(growth{anchors: map[string]*int{}, into: []*int{&whole}}, body)
+	var lost []*ast.AliasNode
+	ast.Walk(growth{anchors: map[string]*int{}, into: []*int{&whole}, lost: &lost}, body)
+	if len(lost) > 0 {
+		return d.refuse(lost[0].GetToken(), fmt.Sprintf("no anchor &%s stands before this alias: a text that begins with * goes into quotes", lost[0].Value))
+	}
 	if whole > maxValues {
-		return d.tooMuch(body.GetToken(), fmt.Sprintf("more than %d values once its aliases (*name) are written out, the most that are read: write out fewer of them", maxValues))
+		return d.refuse(body.GetToken(), fmt.Sprintf("more than %d values once its aliases (*name) are written out, the most that are read: write out fewer of them", maxValues))
 	}
 	return nil
 }
 
-func (d *document) tooMuch(at *token.Token, reason string) error {
+func (d *document) refuse(at *token.Token, reason string) error {
 	e := &Error{File: d.file, Reason: reason}
 	if at != nil && at.Position != nil {
 		e.Line, e.Column = at.Position.Line, at.Position.Column
@@ -68,6 +73,7 @@ func (d *document) tooMuch(at *token.Token, reason string) error {
 type growth struct {
 	anchors map[string]*int
 	into    []*int
+	lost    *[]*ast.AliasNode // aliases without an anchor
 }
 
 // Visit implements ast.Visitor.
@@ -77,11 +83,13 @@ func (g growth) Visit(n ast.Node) ast.Visitor {
 	case *ast.AliasNode:
 		if size := g.anchors[n.Value.String()]; size != nil {
 			more = *size
+		} else {
+			*g.lost = append(*g.lost, n)
 		}
 	case *ast.AnchorNode:
 		size := new(int)
 		g.anchors[n.Name.String()] = size
-		within.into = append(g.into[:len(g.into):len(g.into)], size)
+		within.into = append(slices.Clip(g.into), size)
 	}
 	for _, size := range within.into {
 		*size = min(*size+more, maxValues+1)

@@ -45,6 +45,7 @@ var mistakes = []struct{ name, text string }{
 	{"a colon in a text", "match: call.tool == \"x\" ? true : false"},
 	{"a text that begins with a quote", "match: \"a\" in event.marks"},
 	{"a text that begins with a mark", "match: !result.is_error"},
+	{"a text that begins with a star", "match: *.matches(\"x\")"},
 	{"a tab", "count:\n\twhen: true"},
 	{"a line too far left", "match: |\n  call.tool == \"x\"\n&& event.kind == \"request\""},
 	{"a bracket that is not closed", "tags: [safe-mcp.T1001"},
