@@ -158,7 +158,7 @@ func (k *keeper) finding(p *rule.Program, s *rule.Sighting) finding.Finding {
 	return finding.Finding{
 		Time: s.Time, Received: s.Received, Tenant: s.Tenant,
 		Rule: p.Rule.ID, RuleVersion: p.Version, Control: k.set.Hash,
-		Mode: p.Rule.Mode, Tags: p.Rule.Tags, Playbook: p.Rule.Playbook,
+		Mode: p.ModeAt(s.Time), Tags: p.Rule.Tags, Playbook: p.Rule.Playbook,
 		Actor: s.Actor, Agent: s.Agent, Server: s.Server, Session: s.Session, Trace: s.Trace,
 		Method: s.Method, Name: s.Name,
 	}

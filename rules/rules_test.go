@@ -55,6 +55,9 @@ func TestCatalogue(t *testing.T) {
 				t.Error("risk is missing")
 			}
 			checkTags(t, r.Tags)
+			for _, w := range p.Warnings {
+				t.Errorf("lint warns: %v", w)
+			}
 		})
 	}
 }

@@ -19,25 +19,44 @@ type rulesCommand struct {
 	ImportSigma rulesImportSigmaCommand `cmd:"" name:"import-sigma" help:"Turn Sigma rules into ours, and name what cannot be."`
 }
 
-// programNamed is the program of a rule's id. An error names the ids that are near.
+// programNamed is the program of a rule's id, be the rule off or not. An error names the ids that
+// are near.
 func programNamed(set *rule.Set, id string) (*rule.Program, error) {
-	var near []string
-	for _, p := range set.Programs {
-		switch known := p.Rule.ID; {
-		case known == id:
+	var known []string
+	for _, p := range slices.Concat(set.Programs, set.Off) {
+		if p.Rule.ID == id {
 			return p, nil
-		case strings.Contains(known, id) || distance(known, id) <= max(2, len(id)/4):
-			near = append(near, known)
 		}
+		known = append(known, p.Rule.ID)
 	}
-	const most = 5
-	switch {
-	case len(near) == 0:
-		return nil, fmt.Errorf("there is no rule %q: `mcpwatch rules list` names all", id)
-	case len(near) > most:
-		near = append(near[:most], "…")
+	if near := rule.Nearest(id, known); len(near) > 0 {
+		return nil, fmt.Errorf("there is no rule %q; near: %s", id, strings.Join(near, ", "))
 	}
-	return nil, fmt.Errorf("there is no rule %q; near: %s", id, strings.Join(near, ", "))
+	return nil, fmt.Errorf("there is no rule %q: `mcpwatch rules list` names all", id)
+}
+
+// overrideInWords says what a site changes of a rule, why and whose that is; "" where it changes
+// nothing.
+func overrideInWords(p *rule.Program) string {
+	o := p.Override
+	if o == nil {
+		return ""
+	}
+	var changes []string
+	if o.Off() {
+		changes = append(changes, "off")
+	}
+	if o.Mode != "" {
+		changes = append(changes, "mode "+string(o.Mode))
+	}
+	if o.Severity != "" {
+		changes = append(changes, "severity "+string(o.Severity))
+	}
+	if o.Expires != "" {
+		changes = append(changes, "until "+o.Expires)
+	}
+	words := fmt.Sprintf("%s is overridden by %s: %s; %s (%s)", p.Rule.ID, o.File(), strings.Join(changes, ", "), o.Reason, o.Owner)
+	return printableLines(strings.Join(strings.Fields(words), " "))
 }
 
 // programsNamed are the programs of some ids; all of the set where none is given.
@@ -53,25 +72,4 @@ func programsNamed(set *rule.Set, ids []string) ([]*rule.Program, error) {
 		}
 	}
 	return programs, nil
-}
-
-// distance is how many characters have to be put in, left out or changed to make one text of
-// another (Levenshtein 1966).
-func distance(a, b string) int {
-	row := make([]int, len(b)+1) // the distances of a's beginning to each beginning of b
-	for j := range row {
-		row[j] = j
-	}
-	for i := range len(a) {
-		before := slices.Clone(row)
-		row[0] = i + 1
-		for j := range len(b) {
-			change := before[j]
-			if a[i] != b[j] {
-				change++
-			}
-			row[j+1] = min(change, before[j+1]+1, row[j]+1)
-		}
-	}
-	return row[len(b)]
 }

@@ -33,6 +33,9 @@ func (c *rulesExplainCommand) Run(s streams) error {
 	if err != nil {
 		return err
 	}
+	if words := overrideInWords(p); words != "" {
+		_, _ = fmt.Fprintln(s.err, words)
+	}
 	out := bufio.NewWriterSize(s.out, 64<<10)
 	x := newExplainer(set, p)
 	x.onlyHits, x.out, x.write = c.OnlyHits, out, (*explained).text

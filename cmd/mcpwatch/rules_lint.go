@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"slices"
 
 	"github.com/mcpwatch/mcpwatch/detector/rule"
 )
@@ -17,35 +18,31 @@ func (c *rulesLintCommand) Run(s streams) error {
 	if err != nil {
 		return err
 	}
-	warnings := 0
+	warnings := rule.Unread(c.folders()...)
 	for _, p := range set.Programs {
-		for _, w := range warningsOf(p) {
-			warnings++
-			w.Reason = "warning: " + w.Reason
-			_, _ = fmt.Fprintln(s.out, printableLines(w.Error()))
-		}
+		warnings = append(warnings, warningsOf(p)...)
+	}
+	for _, w := range warnings {
+		_, _ = fmt.Fprintln(s.out, printableLines((&rule.Error{File: w.File, Line: w.Line, Column: w.Column, Reason: "warning: " + w.Reason}).Error()))
 	}
 	verdict := "nothing wrong"
-	if warnings > 0 {
-		verdict = fmt.Sprintf("nothing wrong, %d warnings", warnings)
+	if len(warnings) > 0 {
+		verdict = fmt.Sprintf("nothing wrong, %d warnings", len(warnings))
 	}
 	if _, err := fmt.Fprintf(s.out, "%d rules, %s\n", len(set.Programs), verdict); err != nil {
 		return err
 	}
-	if c.Strict && warnings > 0 {
+	if c.Strict && len(warnings) > 0 {
 		return &exitError{code: exitFailed}
 	}
 	return nil
 }
 
 // warningsOf are what is allowed in a rule and not advised.
-func warningsOf(p *rule.Program) []rule.Error {
-	var all []rule.Error
-	for _, w := range p.Warnings {
-		all = append(all, *w)
-	}
+func warningsOf(p *rule.Program) []*rule.Error {
+	all := slices.Clone(p.Warnings)
 	if len(p.Rule.Tests) == 0 {
-		untested := rule.Error{File: p.Rule.File(), Reason: "the rule has no tests"}
+		untested := &rule.Error{File: p.Rule.File(), Reason: "the rule has no tests: give it one that finds and one that nearly does"}
 		untested.Line, untested.Column = p.Rule.Place("$.id")
 		all = append(all, untested)
 	}

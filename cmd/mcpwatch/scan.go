@@ -13,6 +13,7 @@ import (
 
 	"github.com/mcpwatch/mcpwatch/collector/format"
 	"github.com/mcpwatch/mcpwatch/detector"
+	"github.com/mcpwatch/mcpwatch/detector/rule"
 	"github.com/mcpwatch/mcpwatch/event"
 	"github.com/mcpwatch/mcpwatch/finding"
 )
@@ -42,6 +43,9 @@ func (c *scanCommand) Run(s streams) error {
 	set, err := c.load()
 	if err != nil {
 		return err
+	}
+	for _, passed := range rule.Unread(c.folders()...) {
+		_, _ = fmt.Fprintln(s.err, printableLines(passed.Error()))
 	}
 	out := bufio.NewWriterSize(s.out, 64<<10)
 	scan := scan{command: c, detector: detector.New(set), form: outputFor(c.Output, s.out), out: out}

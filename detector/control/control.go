@@ -62,7 +62,7 @@ func Start(ctx context.Context, o Options) (*Control, error) {
 		return nil, err
 	}
 	c.loaded = fingerprint(o.Folders)
-	own, packed, refusal := load(o.Folders)
+	own, packed, refusal := c.load()
 	if refusal == nil {
 		c.adopt(own, o.Name)
 		if newest == nil || header(newest, headerHash) != own.Hash {
@@ -111,7 +111,7 @@ func (c *Control) Follow(ctx context.Context) error {
 func (c *Control) Reload(ctx context.Context) (*rule.Set, error) {
 	c.reloading.Lock()
 	defer c.reloading.Unlock()
-	set, packed, err := load(c.o.Folders)
+	set, packed, err := c.load()
 	if err != nil {
 		c.refused(err, c.o.Name)
 		return nil, err
@@ -124,6 +124,14 @@ func (c *Control) Reload(ctx context.Context) (*rule.Set, error) {
 		return nil, err
 	}
 	return set, nil
+}
+
+// load loads this process's own rules, and says which files are passed over.
+func (c *Control) load() (set *rule.Set, packed []byte, err error) {
+	for _, passed := range rule.Unread(c.o.Folders...) {
+		c.o.Log.Warn().Str("file", passed.File).Msg(passed.Reason)
+	}
+	return load(c.o.Folders)
 }
 
 // load packs the files of folders, and loads what was packed: files may change at any time.

@@ -16,6 +16,7 @@ type Problem struct {
 	File   string `json:"file,omitempty"`
 	Line   int    `json:"line,omitzero"`
 	Column int    `json:"column,omitzero"`
+	Field  string `json:"field,omitempty"`
 	Rule   string `json:"rule,omitempty"`
 	Test   string `json:"test,omitempty"`
 	Reason string `json:"reason"`
@@ -71,7 +72,7 @@ func problemsOf(err error) []Problem {
 		return all
 	}
 	if found, ok := errors.AsType[*rule.Error](err); ok {
-		return []Problem{{File: found.File, Line: found.Line, Column: found.Column, Reason: cmp.Or(found.Reason, err.Error())}}
+		return []Problem{{File: found.File, Line: found.Line, Column: found.Column, Field: found.Field, Reason: cmp.Or(found.Reason, err.Error())}}
 	}
 	return []Problem{{Reason: err.Error()}}
 }

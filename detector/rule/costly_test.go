@@ -3,22 +3,28 @@ package rule_test
 import (
 	"fmt"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/mcpwatch/mcpwatch/detector/rule"
+	"github.com/mcpwatch/mcpwatch/event"
 )
 
 // TestWarnings holds that a pattern which no literal guards is named where it stands.
 func TestWarnings(t *testing.T) {
 	const header = "id: r\ntitle: R\nseverity: low\n"
 	unguarded := func(line, column int, pattern string) string {
-		return fmt.Sprintf("site/a.yaml:%d:%d: the pattern `%s` holds no literal to look for first: it is tried on every text, for about 1 µs each", line, column, pattern)
+		return fmt.Sprintf("site/a.yaml:%d:%d: the pattern `%s` holds no literal to look for first: it is tried on every text, for about 1 µs each; put before it what most events lack, such as call.tool == \"…\" &&, or a literal that always occurs", line, column, pattern)
 	}
 	for text, want := range map[string][]string{
 		`match: call.args_text.matches("token=[a-z]+")`:                                                   nil,
 		`match: call.args_text.matches("[0-9a-f]{32}")`:                                                   nil, // a long run of few bytes
 		`match: call.args_text.matches("[a-z]+")`:                                                         {unguarded(4, 31, "[a-z]+")},
-		"match: |\n  call.tool == \"x\" &&\n    call.args_text.matches(\".*\") || call.tool.matches('.')": {unguarded(6, 28, ".*"), unguarded(6, 55, ".")},
+		"match: |\n  call.tool == \"x\" &&\n    call.args_text.matches(\".*\") || call.tool.matches('.')": {unguarded(6, 55, ".")}, // what stands before the first guards it
+		`match: call.tool.matches("(?i)shell|bash") && call.args_text.matches(".*")`:                      nil,
+		`match: call.args_text.matches(".*") && call.tool.matches("(?i)shell|bash")`:                      {unguarded(4, 31, ".*")},
+		`match: event.kind == "request" && call.args_text.matches(".*")`:                                  {unguarded(4, 58, ".*")},
+		`match: definition.normal.matches(".*")`:                                                          nil,
 		"sequence:\n  by: [actor]\n  within: 5m\n  steps:\n    - {as: a, when: call.tool == \"x\"}\n    - {when: call.tool != a.call.tool && call.args_text.matches(\"x?\")}": {unguarded(9, 65, "x?")},
 	} {
 		set, err := rule.Load(folder(map[string]string{"a.yaml": header + text}))
@@ -32,6 +38,26 @@ func TestWarnings(t *testing.T) {
 		}
 		if !slices.Equal(got, want) {
 			t.Errorf("%s\nwarns of %q\nwant     %q", text, got, want)
+		}
+	}
+}
+
+// TestAlternativesArePicked holds that a pattern of so many alternatives that it is looked for by what
+// each of them needs is found by each of them.
+func TestAlternativesArePicked(t *testing.T) {
+	var alternatives []string
+	for i := range 120 {
+		alternatives = append(alternatives, fmt.Sprintf(`\bword%d(x|y)+ ?%c`, i*7919, 'a'+i%26))
+	}
+	s := set(t, fmt.Sprintf("call.args_text.matches(%q)", `(?i)`+strings.Join(alternatives, "|")))
+	if w := s.Programs[0].Warnings; len(w) > 0 {
+		t.Fatalf("it is tried on every text: %v", w[0])
+	}
+	for i := range 120 {
+		text := fmt.Sprintf("a WORD%dxY %c", i*7919, 'A'+i%26)
+		message := fmt.Sprintf(`{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"t","arguments":{"q":%q}}}`, text)
+		if len(matches(t, s, &event.Event{ID: "e", Message: []byte(message)})) != 1 {
+			t.Errorf("%q is not found", text)
 		}
 	}
 }

@@ -180,7 +180,7 @@ func (s *schema) pattern(call ast.CallExpr) need {
 	if !ok || !isConstant || !s.fields[i].large {
 		return need{}
 	}
-	of, err := match.Pattern(text)
+	of, err := patternNeed(text)
 	if err != nil {
 		return need{} // compiling it says what is wrong
 	}

@@ -4,19 +4,18 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"reflect"
 	"strings"
 	"unicode"
 
 	"github.com/goccy/go-yaml"
 	"github.com/goccy/go-yaml/ast"
+	"github.com/goccy/go-yaml/lexer"
 	"github.com/goccy/go-yaml/parser"
 )
 
-// Bounds of a rule file.
-const (
-	maxFileBytes       = 1 << 20
-	maxExpressionBytes = 16 * 1024
-)
+// maxExpressionBytes bounds an expression.
+const maxExpressionBytes = 16 * 1024
 
 // document is the YAML file that something was read from.
 type document struct {
@@ -29,10 +28,11 @@ type document struct {
 func (d *document) File() string { return d.file }
 
 // Error is one thing wrong with a rule file, and where. Line and Column count from 1; they
-// are 0 where the file as a whole is meant.
+// are 0 where the file as a whole is meant. Reason names the field, and says how to mend it.
 type Error struct {
 	File         string
 	Line, Column int
+	Field        string // such as count.within, "" where none is meant
 	Reason       string
 }
 
@@ -43,25 +43,38 @@ func (e *Error) Error() string {
 	return fmt.Sprintf("%s:%d:%d: %s", e.File, e.Line, e.Column, e.Reason)
 }
 
-// decode reads a file's one YAML document, strictly.
-func (d *document) decode(file string, data []byte, into any) error {
+// decode reads a file's one YAML document, strictly: what it cannot hold is refused, each with its
+// place. What says what such a file holds.
+func (d *document) decode(file string, data []byte, into any, what string) error {
 	d.file, d.source = file, string(data)
 	if len(data) > maxFileBytes {
-		return &Error{File: file, Reason: fmt.Sprintf("%d bytes, at most %d are read", len(data), maxFileBytes)}
+		return &Error{File: file, Reason: fmt.Sprintf("%d bytes, at most %d are read: put long lists into a .txt file in lists/", len(data), maxFileBytes)}
 	}
-	tree, err := parser.ParseBytes(data, 0)
+	tokens := lexer.Tokenize(d.source)
+	if err := d.bound(tokens); err != nil {
+		return err
+	}
+	tree, err := parser.Parse(tokens, 0)
 	if err != nil {
 		return yamlError(file, err)
 	}
 	if len(tree.Docs) > 1 {
 		return secondDocument(file, tree.Docs[1])
 	}
-	if len(tree.Docs) > 0 && tree.Docs[0].Body != nil {
-		if err := yaml.NewDecoder(strings.NewReader(""), yaml.Strict()).DecodeFromNode(tree.Docs[0].Body, into); err != nil {
-			return yamlError(file, err)
-		}
+	if len(tree.Docs) == 0 || tree.Docs[0].Body == nil || tree.Docs[0].Body.Type() == ast.NullType {
+		return &Error{File: file, Line: 1, Column: 1, Reason: "the file is empty: it holds " + what}
 	}
 	d.tree = tree
+	body := tree.Docs[0].Body
+	if err := d.boundAliases(body); err != nil {
+		return err
+	}
+	if problems := d.shape("", body, reflect.TypeOf(into).Elem()); len(problems) > 0 {
+		return errors.Join(problems...)
+	}
+	if err := yaml.NewDecoder(strings.NewReader(""), yaml.Strict()).DecodeFromNode(body, into); err != nil {
+		return yamlError(file, err)
+	}
 	return nil
 }
 
@@ -81,7 +94,7 @@ func secondDocument(file string, d *ast.DocumentNode) *Error {
 
 func yamlError(file string, err error) error {
 	if located, ok := errors.AsType[yaml.Error](err); ok {
-		e := &Error{File: file, Reason: located.GetMessage()}
+		e := &Error{File: file, Reason: mendYAML(located.GetMessage())}
 		if t := located.GetToken(); t != nil && t.Position != nil {
 			e.Line, e.Column = t.Position.Line, t.Position.Column
 		}
@@ -90,18 +103,42 @@ func yamlError(file string, err error) error {
 	return &Error{File: file, Reason: err.Error()}
 }
 
-// errorAt names the line and column of a YAML path, or the file alone where the path is absent.
+// errorAt names the line and column of a YAML path; where the path is absent, of what should hold
+// it.
 func (d *document) errorAt(path, reason string) *Error {
-	e := &Error{File: d.file, Reason: reason}
-	e.Line, e.Column = d.Place(path)
+	e := &Error{File: d.file, Field: strings.TrimPrefix(path, "$."), Reason: reason}
+	for ; path != "$"; path = path[:max(strings.LastIndexAny(path, ".["), 1)] {
+		if e.Line, e.Column = d.Place(path); e.Line > 0 {
+			return e
+		}
+	}
+	if d.tree != nil {
+		e.Line, e.Column = placeOf(d.tree.Docs[0].Body)
+	}
 	return e
+}
+
+// placeOf is where a node begins: a mapping at its first name.
+func placeOf(n ast.Node) (line, column int) {
+	switch m := n.(type) {
+	case *ast.MappingNode:
+		if len(m.Values) > 0 && !m.IsFlowStyle {
+			n = m.Values[0].Key
+		}
+	case *ast.MappingValueNode:
+		n = m.Key
+	}
+	if t := n.GetToken(); t != nil && t.Position != nil {
+		return t.Position.Line, t.Position.Column
+	}
+	return 0, 0
 }
 
 // Place is the line and column, from 1, of what a YAML path such as $.tests[0].name names in the
 // file; 0 where there is no such thing.
 func (d *document) Place(path string) (line, column int) {
-	if node := d.nodeAt(path); node != nil && node.GetToken() != nil {
-		return node.GetToken().Position.Line, node.GetToken().Position.Column
+	if node := d.nodeAt(path); node != nil {
+		return placeOf(node)
 	}
 	return 0, 0
 }

@@ -1,8 +1,10 @@
 package rule
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -31,7 +33,7 @@ type Exception struct {
 // ParseException reads one exception. Unknown fields are errors.
 func ParseException(file string, data []byte) (*Exception, error) {
 	x := &Exception{}
-	if err := x.decode(file, data, x); err != nil {
+	if err := x.decode(file, data, x, "id, rules, when, reason, owner and expires of an exception"); err != nil {
 		return nil, err
 	}
 	var problems []error
@@ -39,16 +41,16 @@ func ParseException(file string, data []byte) (*Exception, error) {
 		problems = append(problems, x.errorAt(path, fmt.Sprintf(format, args...)))
 	}
 	if !ruleID.MatchString(x.ID) {
-		problem("$.id", "id %q must be lower-case words joined by hyphens", x.ID)
+		problem("$.id", "id %q must be lower-case words joined by hyphens, such as backup-job", x.ID)
 	}
 	if len(x.Rules) == 0 {
-		problem("$.rules", "rules is empty: it names the rules whose findings are hidden")
+		problem("$.rules", "rules is missing: the ids of the rules whose findings are hidden, such as rules: [path-traversal]")
 	}
 	if strings.TrimSpace(x.Reason) == "" {
-		problem("$.reason", "reason is missing: the next reader asks why")
+		problem("$.reason", "reason is missing: the next reader asks why, such as reason: the nightly backup reads keys")
 	}
 	if strings.TrimSpace(x.Owner) == "" {
-		problem("$.owner", "owner is missing: who is asked when it expires")
+		problem("$.owner", "owner is missing: who is asked when it expires, such as owner: platform-team@example.com")
 	}
 	if _, err := time.Parse(time.DateOnly, x.Expires); err != nil {
 		problem("$.expires", "expires %q must be a day, such as 2026-12-31", x.Expires)
@@ -57,13 +59,7 @@ func ParseException(file string, data []byte) (*Exception, error) {
 }
 
 // Ends is the first moment at which the exception no longer hides anything.
-func (x *Exception) Ends() time.Time {
-	day, err := time.Parse(time.DateOnly, x.Expires)
-	if err != nil {
-		return time.Time{} // ParseException refuses it
-	}
-	return day.AddDate(0, 0, 1)
-}
+func (x *Exception) Ends() time.Time { return endOf(x.Expires) }
 
 // exception is an Exception compiled for one program.
 type exception struct {
@@ -78,7 +74,7 @@ func (s *Set) except(env *cel.Env, exceptions []*Exception, rules map[string]str
 	seen := map[string]string{}
 	for _, x := range exceptions {
 		if first, taken := seen[x.ID]; taken {
-			problems = append(problems, x.errorAt("$.id", fmt.Sprintf("id %q is taken by %s", x.ID, first)))
+			problems = append(problems, x.errorAt("$.id", fmt.Sprintf("id %q is taken by %s: give this one another", x.ID, first)))
 			continue
 		}
 		seen[x.ID] = x.file
@@ -90,7 +86,7 @@ func (s *Set) except(env *cel.Env, exceptions []*Exception, rules map[string]str
 		}
 		for i, id := range x.Rules {
 			if _, known := rules[id]; !known {
-				problems = append(problems, x.errorAt(fmt.Sprintf("$.rules[%d]", i), fmt.Sprintf("there is no rule %q", id)))
+				problems = append(problems, x.errorAt(fmt.Sprintf("$.rules[%d]", i), noRule(id, rules)))
 				continue
 			}
 			for _, p := range s.Programs {
@@ -103,6 +99,11 @@ func (s *Set) except(env *cel.Env, exceptions []*Exception, rules map[string]str
 		s.Exceptions = append(s.Exceptions, x)
 	}
 	return problems
+}
+
+// noRule says that an id is no rule's, and which may be meant.
+func noRule(id string, rules map[string]string) string {
+	return strings.TrimSpace(fmt.Sprintf("there is no rule %q: %s", id, cmp.Or(didYouMean(id, slices.Sorted(maps.Keys(rules))), "`mcpwatch rules list` names all")))
 }
 
 // keepFor keeps of remembered events what an exception reads.

@@ -4,10 +4,10 @@ import (
 	"errors"
 	"fmt"
 	"math"
-	"regexp"
 	"slices"
 	"strings"
 	"sync"
+	"unicode/utf8"
 
 	"github.com/google/cel-go/cel"
 	"github.com/google/cel-go/checker"
@@ -56,29 +56,56 @@ type compiler struct {
 	in     *document
 }
 
+// passage is where an expression stands in the text at a YAML path: from one byte to another.
+type passage struct {
+	path, text string
+	from, to   int
+}
+
+func (p passage) expression() string { return p.text[p.from:p.to] }
+
+// place translates a place in the expression into one in the whole text (line from 1, column from
+// 0, in characters).
+func (p passage) place(line, column int) (int, int) {
+	before := p.text[:p.from]
+	if line == 1 {
+		column += utf8.RuneCountInString(before[strings.LastIndex(before, "\n")+1:])
+	}
+	return line + strings.Count(before, "\n"), column
+}
+
 // compile compiles the expression at a YAML path. A type of nil takes any.
 func (c *compiler) compile(path, text string, want ...*cel.Type) (expression, error) {
-	name := strings.TrimPrefix(path, "$.")
+	return c.compilePassage(passage{path, text, 0, len(text)}, want...)
+}
+
+// compilePassage compiles an expression that is part of a text.
+func (c *compiler) compilePassage(at passage, want ...*cel.Type) (expression, error) {
+	text, name := at.expression(), strings.TrimPrefix(at.path, "$.")
+	failAt := func(line, column int, reason string) error {
+		line, column = at.place(line, column)
+		return c.in.expressionAt(at.path, at.text, line, column, name+": "+reason)
+	}
 	fail := func(format string, args ...any) (expression, error) {
-		return expression{}, c.in.errorAt(path, name+": "+fmt.Sprintf(format, args...))
+		return expression{}, failAt(1, 0, fmt.Sprintf(format, args...))
 	}
 	switch {
+	case strings.TrimSpace(text) == "" && at.from == 0:
+		return expression{}, c.in.errorAt(at.path, name+" is missing: it is a CEL expression, such as "+exampleOf(want))
 	case strings.TrimSpace(text) == "":
-		return expression{}, c.in.errorAt(path, name+" is missing: it is a CEL expression")
+		return fail("{} holds no expression: write {call.tool}, or {{}} for the braces")
 	case len(text) > maxExpressionBytes:
-		return fail("is %d bytes, at most %d are taken", len(text), maxExpressionBytes)
+		return fail("is %d bytes, at most %d are taken: put values into a list", len(text), maxExpressionBytes)
 	}
 	tree, issues := c.env.Compile(text)
 	if issues.Err() != nil {
-		var problems []error
-		for _, e := range issues.Errors() {
-			problems = append(problems, c.in.expressionAt(path, text,
-				e.Location.Line(), e.Location.Column(), name+": "+c.schema.explain(text, e)))
-		}
-		return expression{}, errors.Join(problems...)
+		return expression{}, errors.Join(c.mistakes(text, issues.Errors(), failAt)...)
+	}
+	if err := badPatterns(text, tree, failAt); err != nil {
+		return expression{}, err
 	}
 	if len(want) > 0 && !slices.ContainsFunc(want, tree.OutputType().IsExactType) {
-		return fail("is a %s, must be %s", tree.OutputType(), typeNames(want))
+		return fail("is a %s, must be %s, such as %s", tree.OutputType(), typeNames(want), exampleOf(want))
 	}
 	cost, err := c.env.EstimateCost(tree, sizes{c.schema.functions, c.schema.lists})
 	if err != nil {
@@ -98,53 +125,24 @@ func (c *compiler) compile(path, text string, want ...*cel.Type) (expression, er
 	}, nil
 }
 
+// exampleOf is an expression of one of some types.
+func exampleOf(want []*cel.Type) string {
+	switch {
+	case len(want) == 0 || want[0].IsExactType(cel.BoolType):
+		return `call.tool == "delete_file"`
+	case want[0].IsExactType(cel.IntType):
+		return "event.size"
+	default:
+		return "call.tool"
+	}
+}
+
 func typeNames(of []*cel.Type) string {
 	var names []string
 	for _, t := range of {
 		names = append(names, "a "+t.String())
 	}
 	return strings.Join(names, " or ")
-}
-
-var dottedName = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]*(\.[A-Za-z_][A-Za-z0-9_]*)*`)
-
-// explain is the compiler's message, but for a name that does not exist: it says which do.
-func (s *schema) explain(expression string, e *cel.Error) string {
-	if !strings.HasPrefix(e.Message, "undeclared reference to ") {
-		return e.Message
-	}
-	lines := strings.Split(expression, "\n")
-	line, column := e.Location.Line()-1, e.Location.Column()
-	if line < 0 || line >= len(lines) {
-		return e.Message
-	}
-	text := []rune(lines[line]) // columns count characters
-	if column < 0 || column > len(text) {
-		return e.Message
-	}
-	name := dottedName.FindString(string(text[column:]))
-	if name == "" {
-		return e.Message
-	}
-	first, _, _ := strings.Cut(name, ".")
-	var siblings, beginnings []string
-	for _, f := range s.fields {
-		beginning, _, _ := strings.Cut(f.Name, ".")
-		beginnings = append(beginnings, beginning)
-		if beginning == first {
-			siblings = append(siblings, f.Name)
-		}
-	}
-	slices.Sort(siblings)
-	slices.Sort(beginnings)
-	switch {
-	case len(siblings) > 0:
-		return fmt.Sprintf("unknown name %q: there are %s", name, strings.Join(siblings, ", "))
-	case first == "lists":
-		return fmt.Sprintf("unknown name %q: no list is loaded", name)
-	default:
-		return fmt.Sprintf("unknown name %q: names begin with %s", name, strings.Join(slices.Compact(beginnings), ", "))
-	}
 }
 
 // names lists the variables that an expression names, sorted.

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"regexp"
 	"strconv"
+	"strings"
 	"time"
 )
 
@@ -126,7 +127,7 @@ func ParseSpan(text string) (time.Duration, error) {
 	unit := map[string]time.Duration{"ms": time.Millisecond, "s": time.Second, "m": time.Minute, "h": time.Hour, "d": day}[form[2]]
 	n, err := strconv.ParseInt(form[1], 10, 64)
 	if err != nil || n > int64(maxWithin/unit) {
-		return 0, fmt.Errorf("%q is longer than %d days", text, maxWithin/day)
+		return 0, fmt.Errorf("%q is longer than %d days, the most", text, maxWithin/day)
 	}
 	return time.Duration(n) * unit, nil
 }
@@ -138,7 +139,11 @@ type kindChecks struct {
 }
 
 func (c *kindChecks) problem(path, format string, args ...any) {
-	c.problems = append(c.problems, c.rule.errorAt("$."+path, path+": "+fmt.Sprintf(format, args...)))
+	reason := fmt.Sprintf(format, args...)
+	if !strings.HasPrefix(reason, "is missing") {
+		path += ":"
+	}
+	c.problems = append(c.problems, c.rule.errorAt("$."+strings.TrimSuffix(path, ":"), path+" "+reason))
 }
 
 func (c *kindChecks) span(path, text string, least time.Duration) {
@@ -149,19 +154,25 @@ func (c *kindChecks) span(path, text string, least time.Duration) {
 	case err != nil:
 		c.problem(path, "%v", err)
 	case d < least:
-		c.problem(path, "%s is shorter than %s", text, least)
+		c.problem(path, "%s is shorter than %s, the least", text, least)
 	}
 }
 
 func (c *kindChecks) by(path string, by []string) {
-	if len(by) == 0 || len(by) > maxKeyParts {
-		c.problem(path, "%d expressions, must be from 1 to %d: they make the key, such as [actor]", len(by), maxKeyParts)
+	switch {
+	case len(by) == 0:
+		c.problem(path, "is missing: the expressions that make the key, such as [actor]")
+	case len(by) > maxKeyParts:
+		c.problem(path, "%d expressions, at most %d make a key", len(by), maxKeyParts)
 	}
 }
 
-func (c *kindChecks) within(path string, n, most float64) {
-	if n < 1 || n > most {
-		c.problem(path, "%v must be from 1 to %v", n, most)
+func (c *kindChecks) within(path string, n, most int) {
+	switch {
+	case n == 0 && c.rule.nodeAt("$."+path) == nil:
+		c.problem(path, "is missing: a whole number from 1 to %d", most)
+	case n < 1 || n > most:
+		c.problem(path, "%d must be from 1 to %d", n, most)
 	}
 }
 
@@ -172,16 +183,16 @@ func (r *Rule) validateKind() []error {
 	case r.Count != nil:
 		c.by("count.by", r.Count.By)
 		c.span("count.within", r.Count.Within, minWithin)
-		c.within("count.at_least", float64(r.Count.AtLeast), maxCount)
+		c.within("count.at_least", r.Count.AtLeast, maxCount)
 	case r.Distinct != nil:
 		c.by("distinct.by", r.Distinct.By)
 		c.span("distinct.within", r.Distinct.Within, minWithin)
-		c.within("distinct.at_least", float64(r.Distinct.AtLeast), maxDistinct)
+		c.within("distinct.at_least", r.Distinct.AtLeast, maxDistinct)
 	case r.Sum != nil:
 		c.by("sum.by", r.Sum.By)
 		c.span("sum.within", r.Sum.Within, minWithin)
 		if r.Sum.AtLeast <= 0 {
-			c.problem("sum.at_least", "%v must be more than 0", r.Sum.AtLeast)
+			c.problem("sum.at_least", "%v must be a number above 0", r.Sum.AtLeast)
 		}
 	case r.Sequence != nil:
 		c.by("sequence.by", r.Sequence.By)
@@ -200,7 +211,7 @@ func (r *Rule) validateKind() []error {
 			c.span("first_seen.memory", r.FirstSeen.Memory, minWithin)
 		}
 	case r.Anomaly != nil:
-		c.by("anomaly.by", r.Anomaly.By)
+		c.problem("anomaly", "this version has no baselines yet: use first_seen for what is new, count or sum for what is much")
 	}
 	if r.Suppress != nil {
 		c.span("suppress.for", r.Suppress.For, minWithin)
@@ -213,21 +224,21 @@ func (r *Rule) validateKind() []error {
 
 func (c *kindChecks) steps(steps []Step) {
 	if len(steps) < 2 || len(steps) > maxSteps {
-		c.problem("sequence.steps", "%d steps, must be from 2 to %d", len(steps), maxSteps)
+		c.problem("sequence.steps", "%d steps, must be from 2 to %d: one event alone is a match", len(steps), maxSteps)
 	}
 	names := map[string]bool{}
 	for i, s := range steps {
 		path := fmt.Sprintf("sequence.steps[%d]", i)
 		if s.As != "" && !stepName.MatchString(s.As) {
-			c.problem(path+".as", "%q must be lower-case letters, digits and _", s.As)
+			c.problem(path+".as", "%q must be lower-case letters, digits and _, such as read", s.As)
 		}
 		if s.As != "" && names[s.As] {
-			c.problem(path+".as", "%q names a step already", s.As)
+			c.problem(path+".as", "%q names a step already: give this one another name", s.As)
 		}
 		names[s.As] = true
 		switch {
 		case s.Gap != "" && i == 0:
-			c.problem(path+".gap", "the first step follows none")
+			c.problem(path+".gap", "the first step follows none: put gap into the second")
 		case s.Gap != "":
 			c.span(path+".gap", s.Gap, time.Millisecond)
 		}

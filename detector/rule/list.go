@@ -23,14 +23,14 @@ var listName = regexp.MustCompile(`^[a-z][a-z0-9_]*$`)
 // ParseList reads one list in YAML. Unknown fields are errors.
 func ParseList(file string, data []byte) (*List, error) {
 	l := &List{}
-	if err := l.decode(file, data, l); err != nil {
+	if err := l.decode(file, data, l, "name, description and values of a list"); err != nil {
 		return nil, err
 	}
 	if !listName.MatchString(l.Name) {
-		return nil, l.errorAt("$.name", fmt.Sprintf("name %q must be lower-case letters, digits and _", l.Name))
+		return nil, l.errorAt("$.name", fmt.Sprintf("name %q must be lower-case letters, digits and _, such as read_tools", l.Name))
 	}
 	if len(l.Values) == 0 {
-		return nil, l.errorAt("$.values", "values is empty")
+		return nil, l.errorAt("$.values", "values is empty: give at least one, such as values: [read_file]")
 	}
 	return l, nil
 }
@@ -58,7 +58,7 @@ func ParseIndicators(file, name string, data []byte) (*List, error) {
 		}
 	}
 	if len(l.Values) == 0 {
-		return nil, &Error{File: file, Reason: "holds no value"}
+		return nil, &Error{File: file, Reason: "holds no value: write one a line"}
 	}
 	if len(l.Values) > maxListValues {
 		return nil, &Error{File: file, Reason: fmt.Sprintf("%d values, at most %d are read", len(l.Values), maxListValues)}

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io/fs"
 	"path"
+	"slices"
 	"strings"
 )
 
@@ -17,13 +18,22 @@ type Folder struct {
 // Walk calls do with the path of each file that Load reads, in their order. Folders whose name
 // begins with a dot are left out: Kubernetes keeps what it links to in such.
 func (f Folder) Walk(do func(name string) error) error {
+	return f.walk(func(name string, _ fs.DirEntry) error {
+		if holdingOf(name) == nothing {
+			return nil
+		}
+		return do(name)
+	})
+}
+
+func (f Folder) walk(do func(name string, entry fs.DirEntry) error) error {
 	return fs.WalkDir(f.Files, ".", func(name string, entry fs.DirEntry, err error) error {
 		switch {
 		case err != nil:
 		case entry.IsDir() && name != "." && strings.HasPrefix(entry.Name(), "."):
 			return fs.SkipDir
-		case !entry.IsDir() && isOurs(name):
-			err = do(name)
+		case !entry.IsDir():
+			err = do(name, entry)
 		}
 		if err != nil {
 			return fmt.Errorf("reading %s: %w", path.Join(f.Name, name), err)
@@ -32,17 +42,40 @@ func (f Folder) Walk(do func(name string) error) error {
 	})
 }
 
-// Load reads and compiles the files of all folders together, all or nothing. A YAML file under a
-// folder named "lists" holds a list, a .txt or .csv file there indicators; one under
-// "exceptions" holds an exception; every other *.yaml holds a rule. A folder without any is an
-// error, since it was named for a reason. The error joins every problem found: what can be read
-// is compiled though other files cannot be.
+// Unread names the files in folders that Load passes over, and says why: README files and hidden
+// ones aside, an author may have meant each to be read.
+func Unread(folders ...Folder) []*Error {
+	var all []*Error
+	for _, f := range folders {
+		_ = f.walk(func(name string, entry fs.DirEntry) error { // what cannot be read is an error of Load
+			base, reason := path.Base(name), "is not read: rules, lists, exceptions and overrides are .yaml files"
+			switch info, err := fs.Stat(f.Files, name); {
+			case holdingOf(name) != nothing || strings.HasPrefix(base, ".") || strings.HasPrefix(strings.ToUpper(base), "README"):
+				return nil
+			case err == nil && info.IsDir() && entry.Type()&fs.ModeSymlink != 0:
+				reason = "is not read: it is a link to a folder; give that folder a --rules of its own"
+			case isIndicators(name):
+				reason = "is not read: indicators lie in a folder named lists"
+			}
+			all = append(all, &Error{File: path.Join(f.Name, name), Reason: reason})
+			return nil
+		})
+	}
+	return all
+}
+
+// Load reads and compiles the files of all folders together, all or nothing. A YAML file anywhere
+// under a folder named "lists" holds a list, a .txt or .csv file there indicators; one under
+// "exceptions" holds an exception, one under "overrides" an override; every other YAML file holds a
+// rule. Unread names what else there is. A folder without any is an error, since it was named for a
+// reason. The error joins every problem found: what can be read is compiled though other files
+// cannot be.
 func Load(folders ...Folder) (*Set, error) {
 	var all files
 	for _, folder := range folders {
 		all.read(folder)
 	}
-	set, err := Compile(all.rules, all.lists, all.exceptions)
+	set, err := Compile(all.rules, all.lists, all.exceptions, all.overrides...)
 	if err := errors.Join(append(all.problems, err)...); err != nil {
 		return nil, err
 	}
@@ -54,10 +87,13 @@ type files struct {
 	rules      []*Rule
 	lists      []*List
 	exceptions []*Exception
+	overrides  []*Override
 	problems   []error
 }
 
-func (f *files) count() int { return len(f.rules) + len(f.lists) + len(f.exceptions) + len(f.problems) }
+func (f *files) count() int {
+	return len(f.rules) + len(f.lists) + len(f.exceptions) + len(f.overrides) + len(f.problems)
+}
 
 func (f *files) read(folder Folder) {
 	before := f.count()
@@ -66,7 +102,7 @@ func (f *files) read(folder Folder) {
 		if err != nil {
 			return err
 		}
-		f.parse(path.Join(folder.Name, name), data)
+		f.parse(holdingOf(name), path.Join(folder.Name, name), data)
 		return nil
 	})
 	if err != nil {
@@ -77,22 +113,26 @@ func (f *files) read(folder Folder) {
 	}
 }
 
-// parse reads one file by where it lies.
-func (f *files) parse(file string, data []byte) {
-	within, base := path.Base(path.Dir(file)), path.Base(file)
-	switch {
-	case within == "lists" && !isYAML(file):
-		l, err := ParseIndicators(file, strings.TrimSuffix(base, path.Ext(base)), data)
-		add(f, &f.lists, l, err)
-	case within == "lists":
-		l, err := ParseList(file, data)
-		add(f, &f.lists, l, err)
-	case within == "exceptions":
-		x, err := ParseException(file, data)
-		add(f, &f.exceptions, x, err)
-	default:
+// parse reads one file.
+func (f *files) parse(is holding, file string, data []byte) {
+	switch is {
+	case aRule:
 		r, err := Parse(file, data)
 		add(f, &f.rules, r, err)
+	case aList:
+		l, err := ParseList(file, data)
+		add(f, &f.lists, l, err)
+	case indicators:
+		base := path.Base(file)
+		l, err := ParseIndicators(file, strings.TrimSuffix(base, path.Ext(base)), data)
+		add(f, &f.lists, l, err)
+	case anException:
+		x, err := ParseException(file, data)
+		add(f, &f.exceptions, x, err)
+	case anOverride:
+		o, err := ParseOverride(file, data)
+		add(f, &f.overrides, o, err)
+	case nothing:
 	}
 }
 
@@ -106,12 +146,44 @@ func add[T any](f *files, to *[]*T, read *T, err error) {
 	}
 }
 
-func isYAML(name string) bool {
-	return strings.HasSuffix(name, ".yaml") || strings.HasSuffix(name, ".yml")
+// holding is what a file holds.
+type holding int
+
+const (
+	nothing holding = iota
+	aRule
+	aList
+	indicators
+	anException
+	anOverride
+)
+
+// holdingOf says what a file holds by its extension and the nearest folder above it that says so.
+func holdingOf(name string) holding {
+	folders := strings.Split(path.Dir(name), "/")
+	for _, folder := range slices.Backward(folders) {
+		switch {
+		case folder == "lists" && isIndicators(name):
+			return indicators
+		case !isYAML(name):
+		case folder == "lists":
+			return aList
+		case folder == "exceptions":
+			return anException
+		case folder == "overrides":
+			return anOverride
+		}
+	}
+	if isYAML(name) {
+		return aRule
+	}
+	return nothing
 }
 
-// isOurs reports whether a file is read at all.
-func isOurs(name string) bool {
-	indicators := strings.HasSuffix(name, ".txt") || strings.HasSuffix(name, ".csv")
-	return isYAML(name) || indicators && path.Base(path.Dir(name)) == "lists"
+func isYAML(name string) bool { return hasExtension(name, ".yaml", ".yml") }
+
+func isIndicators(name string) bool { return hasExtension(name, ".txt", ".csv") }
+
+func hasExtension(name string, any ...string) bool {
+	return slices.Contains(any, strings.ToLower(path.Ext(name)))
 }

@@ -2,6 +2,7 @@ package rule
 
 import (
 	"regexp"
+	"regexp/syntax"
 
 	"github.com/google/cel-go/cel"
 	"github.com/google/cel-go/common/overloads"
@@ -9,6 +10,8 @@ import (
 	"github.com/google/cel-go/common/types/ref"
 	"github.com/google/cel-go/interpreter"
 	"github.com/wasilibs/go-re2"
+
+	"github.com/mcpwatch/mcpwatch/detector/match"
 )
 
 // literalPrefix is how long a pattern's literal beginning must be for Go's own engine,
@@ -50,4 +53,35 @@ func matcher(pattern string) (func(string) bool, error) {
 		return nil, err
 	}
 	return automaton.MatchString, nil
+}
+
+// patternNeed is what a text must hold for a pattern to match: what match.Pattern derives, or, where
+// that is nothing, what each alternative of the pattern needs by itself, as if they were joined by ||.
+func patternNeed(pattern string) (match.Need, error) {
+	whole, err := match.Pattern(pattern)
+	if err != nil || len(whole.Literals) > 0 || whole.Run.N > 0 {
+		return whole, err
+	}
+	tree, err := syntax.Parse(pattern, syntax.Perl)
+	if err != nil {
+		return match.Need{}, err
+	}
+	for tree.Op == syntax.OpCapture {
+		tree = tree.Sub[0]
+	}
+	if tree.Op != syntax.OpAlternate {
+		return match.Need{}, nil
+	}
+	var all []string
+	for _, alternative := range tree.Sub {
+		one, err := match.Pattern(alternative.String())
+		if err != nil || len(one.Literals) == 0 || len(all) > maxNeedLiterals {
+			return match.Need{}, nil //nolint:nilerr // the whole has been read: nothing is known of it
+		}
+		all = union(all, one.Literals)
+	}
+	if len(all) > maxNeedLiterals {
+		return match.Need{}, nil
+	}
+	return match.Need{Literals: all}, nil
 }

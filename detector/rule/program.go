@@ -43,6 +43,8 @@ type Program struct {
 	Quiet   time.Duration // 0: the rule is never suppressed
 	AtLeast float64
 
+	// Override is what a site changes of the rule's findings, nil where it changes nothing.
+	Override *Override
 	// Warnings are what is allowed and not advised: a regular expression that no literal guards.
 	Warnings []*Error
 
@@ -176,14 +178,14 @@ type Judgement struct {
 // Judge gives a finding's words on the shown event and the sightings of earlier steps.
 func (p *Program) Judge(v *View, earlier []*Sighting) Judgement {
 	if len(p.steps) == 1 {
-		return p.judge(v) // there are no names of other steps to look up
+		return p.overrule(p.judge(v), v.event.Time) // there are no names of other steps to look up
 	}
-	return p.judge(story{p, v, earlier})
+	return p.overrule(p.judge(story{p, v, earlier}), v.event.Time)
 }
 
 // Recall is Judge for an event that is gone.
 func (p *Program) Recall(now *Sighting, earlier []*Sighting) Judgement {
-	return p.judge(story{p, memory{p.schema, now}, earlier})
+	return p.overrule(p.judge(story{p, memory{p.schema, now}, earlier}), now.Time)
 }
 
 func (p *Program) judge(a interpreter.Activation) Judgement {
@@ -273,6 +275,10 @@ func (b *builder) kind() {
 	number := []*cel.Type{cel.IntType, cel.DoubleType, cel.DynType}
 	switch p.Kind {
 	case KindMatch:
+		if r.Match == "" {
+			b.problem(b.in.errorAt("$.match", `match is missing, such as match: 'call.tool == "delete_file"', or another kind: count, distinct, sum, sequence, absence, first_seen`))
+			return
+		}
 		b.step("$.match", "", r.Match)
 	case KindCount:
 		one("count", r.Count.When, r.Count.By, r.Count.Within, float64(r.Count.AtLeast))
@@ -299,8 +305,7 @@ func (b *builder) kind() {
 		p.by, p.Within = b.key("$.absence.by", r.Absence.By), b.span(r.Absence.Within)
 		b.step("$.absence.after.when", r.Absence.After.As, r.Absence.After.When)
 		b.step("$.absence.without.when", r.Absence.Without.As, r.Absence.Without.When)
-	case KindAnomaly:
-		b.problem(b.in.errorAt("$.anomaly.baseline", fmt.Sprintf("anomaly.baseline: %q is no baseline: this version has none", r.Anomaly.Baseline)))
+	case KindAnomaly: // which validate refuses
 	}
 }
 

@@ -86,7 +86,7 @@ type Want struct {
 // what is wrong with it, so that its expressions, which Compile looks at, can be compiled too.
 func Parse(file string, data []byte) (*Rule, error) {
 	r := &Rule{}
-	if err := r.decode(file, data, r); err != nil {
+	if err := r.decode(file, data, r, "one rule, such as `mcpwatch rules new` writes"); err != nil {
 		return nil, err
 	}
 	if r.Mode == "" {
@@ -153,13 +153,13 @@ func (r *Rule) validate() error {
 		problems = append(problems, r.errorAt(path, fmt.Sprintf(format, args...)))
 	}
 	if !ruleID.MatchString(r.ID) || len(r.ID) > 64 {
-		problem("$.id", "id %q must be lower-case words joined by hyphens, at most 64 characters", r.ID)
+		problem("$.id", "id %q must be lower-case words joined by hyphens, at most 64 characters, such as key-file-read", r.ID)
 	}
 	if r.Title == "" {
-		problem("$.title", "title is missing")
+		problem("$.title", "title is missing, such as title: A private key is read")
 	}
 	if r.Severity == "" {
-		problem("$.severity", "severity is missing: %s", severityWords)
+		problem("$.severity", "severity is missing, such as severity: high: %s", severityWords)
 	}
 	if r.Mode != finding.Alert && r.Mode != finding.Shadow {
 		problem("$.mode", "mode %q must be alert or shadow", r.Mode)
@@ -172,7 +172,7 @@ func (r *Rule) validate() error {
 		}
 	}
 	if given := r.kinds(); len(given) > 1 {
-		problem("$."+string(given[1]), "%s beside %s: a rule has one kind", given[1], given[0])
+		problem("$."+string(given[1]), "%s beside %s: a rule has one kind; write a second rule", given[1], given[0])
 	}
 	problems = append(problems, r.validateKind()...)
 	problems = append(problems, r.validateTests()...)

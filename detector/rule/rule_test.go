@@ -47,11 +47,11 @@ func TestLoadRefuses(t *testing.T) {
 		},
 		"an unknown variable, plain": {
 			map[string]string{"a.yaml": with(`match: call.tol == "x"`)},
-			[]string{`site/a.yaml:4:8: match: unknown name "call.tol": there are call.args, call.args_normal, call.args_text, call.tool`},
+			[]string{`site/a.yaml:4:8: match: unknown name "call.tol": did you mean call.tool? there are call.args, call.args_normal, call.args_text, call.tool`},
 		},
 		"an unknown variable, quoted": {
 			map[string]string{"a.yaml": with(`match: 'call.tool == "x" && calls.tool == "y"'`)},
-			[]string{`site/a.yaml:4:29: match: unknown name "calls.tool": names begin with actor, agent, call, definition,`},
+			[]string{`site/a.yaml:4:29: match: unknown name "calls.tool": did you mean call.tool? names begin with actor, agent, call, definition,`},
 		},
 		"an unknown variable, in a block": {
 			map[string]string{"a.yaml": with("match: |\n  call.tool == \"x\"\n  && calls.tool == \"y\"")},
@@ -108,12 +108,12 @@ func TestLoadRefuses(t *testing.T) {
 			},
 			[]string{
 				"site/a.yaml:1:", `site/b.yaml:3:11: severity "awful"`, `site/b.yaml:4:8: match: unknown name "nothing"`,
-				"site/c.yaml: match is missing",
+				"site/c.yaml:1:1: match is missing",
 			},
 		},
 		"a type error": {
 			map[string]string{"a.yaml": with(`match: result.size == "big"`)},
-			[]string{"site/a.yaml:4:20: match: found no matching overload for '_==_'"},
+			[]string{"site/a.yaml:4:20: match: == is given (int, string)"},
 		},
 		"an expression that is no bool": {
 			map[string]string{"a.yaml": with(`match: call.tool`)},

@@ -14,9 +14,14 @@ import (
 // Set is rules that were loaded together, in the order of their ids.
 type Set struct {
 	Programs []*Program
+	// Off are the rules that an override turns off, in the order of their ids.
+	Off []*Program
 	// Exceptions are what hides findings, in the order of their ids.
 	Exceptions []*Exception
-	// Hash is the content address of all that decides findings: rules, lists and exceptions.
+	// Overrides are what changes rules, in the order of their files.
+	Overrides []*Override
+	// Hash is the content address of all that decides findings: rules, lists, exceptions and
+	// overrides.
 	Hash string
 
 	schema *schema
@@ -26,8 +31,8 @@ type Set struct {
 	judges bool
 }
 
-// Compile makes a set of rules, lists and exceptions. It reports every problem, joined.
-func Compile(rules []*Rule, lists []*List, exceptions []*Exception) (*Set, error) {
+// Compile makes a set of rules, lists, exceptions and overrides. It reports every problem, joined.
+func Compile(rules []*Rule, lists []*List, exceptions []*Exception, overrides ...*Override) (*Set, error) {
 	lists, problems := distinct(lists)
 	schema := newSchema(lists)
 	env, err := schema.environment()
@@ -39,7 +44,8 @@ func Compile(rules []*Rule, lists []*List, exceptions []*Exception) (*Set, error
 	seen := map[string]string{}
 	for _, r := range rules {
 		if first, taken := seen[r.ID]; taken && r.ID != "" {
-			problems = append(problems, r.errorAt("$.id", fmt.Sprintf("id %q is taken by %s", r.ID, first)))
+			problems = append(problems, r.errorAt("$.id", fmt.Sprintf(
+				"id %q is taken by %s: give this rule another; a file in overrides/ turns that one off or changes its severity", r.ID, first)))
 			continue
 		}
 		seen[r.ID] = r.file
@@ -52,6 +58,7 @@ func Compile(rules []*Rule, lists []*List, exceptions []*Exception) (*Set, error
 	}
 	slices.SortFunc(set.Programs, func(a, b *Program) int { return strings.Compare(a.Rule.ID, b.Rule.ID) })
 	problems = append(problems, set.except(env, exceptions, seen)...)
+	problems = append(problems, set.override(overrides, seen)...)
 	if err := errors.Join(problems...); err != nil {
 		return nil, err
 	}
@@ -62,15 +69,18 @@ func Compile(rules []*Rule, lists []*List, exceptions []*Exception) (*Set, error
 	for _, x := range set.Exceptions {
 		fmt.Fprintf(h, "%q %q %q %q\n", x.ID, x.Rules, x.When, x.Expires)
 	}
+	for _, o := range set.Overrides {
+		fmt.Fprintf(h, "override %q %t %q %q %q\n", o.Rules, o.Off(), o.Mode, o.Severity, o.Expires)
+	}
 	set.Hash = hex.EncodeToString(h.Sum(nil)[:16])
 	set.file()
 	return set, nil
 }
 
-// Unexcepted is the program without its exceptions: what a rule's own tests are about.
+// Unexcepted is the program without exceptions and override: what a rule's own tests are about.
 func (p *Program) Unexcepted() *Program {
 	bare := *p
-	bare.exceptions = nil
+	bare.exceptions, bare.Override = nil, nil
 	return &bare
 }
 

@@ -26,6 +26,7 @@ func (b *builder) step(path, as, when string) {
 		return
 	}
 	b.p.Warnings = append(b.p.Warnings, b.costly(path, &whole)...)
+	b.p.Warnings = append(b.p.Warnings, b.doubts(path, &whole)...)
 	s := step{when: whole}
 	if slices.ContainsFunc(whole.reads, b.speaksOfSteps) {
 		s, err = b.split(path, whole)

@@ -23,19 +23,28 @@ var (
 
 const newestATLAS = 112
 
+// frameworks are those whose ids are checked.
+var frameworks = []string{"safe-mcp", "owasp-mcp", "owasp-asi", "owasp-llm", "asi", "atlas"}
+
 // checkTag says what is wrong with a tag of a known framework; "" is nothing. Other frameworks
 // are a site's own.
 func checkTag(tag string) string {
 	framework, id, _ := strings.Cut(tag, ".")
 	switch framework {
 	case "safe-mcp":
-		if !strings.HasPrefix(id, "T") || !slices.Contains(strings.Fields(safeMCP), strings.TrimPrefix(id, "T")) {
+		known := strings.Fields(safeMCP)
+		number, ok := strings.CutPrefix(id, "T")
+		switch {
+		case ok && slices.Contains(known, number):
+		case slices.Contains(known, strings.TrimLeft(id, "tT")):
+			return "is no SAFE-MCP technique: did you mean safe-mcp.T" + strings.TrimLeft(id, "tT") + "?"
+		default:
 			return "is no SAFE-MCP technique that is known here, such as safe-mcp.T1001"
 		}
 	case "owasp-mcp", "asi", "owasp-asi", "owasp-llm":
 		want := map[string]string{"owasp-mcp": "MCP", "asi": "ASI", "owasp-asi": "ASI", "owasp-llm": "LLM"}[framework]
 		if !top10.MatchString(id) || !strings.HasPrefix(id, want) {
-			return fmt.Sprintf("must be %s.%s01 to %s10", framework, want, want)
+			return fmt.Sprintf("must be %s.%s01 to %s.%s10", framework, want, framework, want)
 		}
 	case "atlas":
 		form := atlasID.FindStringSubmatch(id)
@@ -44,6 +53,12 @@ func checkTag(tag string) string {
 		}
 		if n, err := strconv.Atoi(form[1]); err != nil || n > newestATLAS {
 			return fmt.Sprintf("is newer than AML.T%04d, the newest that is known here", newestATLAS)
+		}
+	default:
+		for _, known := range frameworks {
+			if distance(strings.ReplaceAll(framework, "_", "-"), known) <= 1 && len(known) > len("asi") {
+				return fmt.Sprintf("is of no framework that is known here: did you mean %s.%s?", known, id)
+			}
 		}
 	}
 	return ""

@@ -51,9 +51,12 @@ func (b *builder) template(path, text string) (template, error) {
 		}
 		end := closing(rest)
 		if brace == '}' || end < 0 {
-			return template{}, b.in.errorAt(path, fmt.Sprintf("%s: a brace without its other: write {{ or }} for a brace", strings.TrimPrefix(path, "$.")))
+			at := passage{path, text, len(text) - len(rest) - 1, len(text)}
+			line, column := at.place(1, 0)
+			return template{}, b.in.expressionAt(path, text, line, column, fmt.Sprintf("%s: a brace without its other: write {{ or }} for a brace", strings.TrimPrefix(path, "$.")))
 		}
-		x, err := b.compile(path, rest[:end])
+		begin := len(text) - len(rest)
+		x, err := b.compilePassage(passage{path, text, begin, begin + end})
 		if err != nil {
 			return template{}, err
 		}
