@@ -54,22 +54,32 @@ func (s *schema) needOf(e ast.Expr) need {
 	return n
 }
 
-// textField is the text field that an expression is, perhaps folded to lower case.
-func (s *schema) textField(e ast.Expr) (field int, folded, ok bool) {
-	if e.Kind() == ast.CallKind {
-		call := e.AsCall()
-		if call.FunctionName() != "lowerAscii" || !call.IsMemberFunction() {
-			return 0, false, false
+// textField is a text that an expression is.
+type textField struct {
+	field  int
+	folded bool // to lower case
+	// member says that it is a text among the arguments, whose field is call.args_text: what it holds,
+	// that one holds too, but for what is cut out of it.
+	member bool
+}
+
+func (s *schema) textField(e ast.Expr) (f textField, ok bool) {
+	if e.Kind() == ast.CallKind && e.AsCall().FunctionName() == "lowerAscii" && e.AsCall().IsMemberFunction() {
+		f, ok = s.textField(e.AsCall().Target())
+		f.folded = true
+		return f, ok
+	}
+	if path := memberPath(e); len(path) > 0 {
+		if name, ok := identifier(path[len(path)-1]); ok && name == "call.args" {
+			return textField{field: s.index["call.args_text"], member: true}, true
 		}
-		field, _, ok = s.textField(call.Target())
-		return field, true, ok
 	}
 	name, ok := identifier(e)
 	if !ok {
-		return 0, false, false
+		return textField{}, false
 	}
 	i, known := s.index[name]
-	return i, false, known && s.fields[i].text != nil
+	return textField{field: i}, known && s.fields[i].text != nil
 }
 
 func (s *schema) equality(e, value ast.Expr) need {
@@ -103,17 +113,20 @@ func (s *schema) membership(e, list ast.Expr) need {
 
 // anyValue says that a field has one of some values. Of a long text it says that one occurs.
 func (s *schema) anyValue(e ast.Expr, values []string) need {
-	i, folded, ok := s.textField(e)
-	if !ok || len(values) == 0 || len(values) > maxNeedValues || folded && slices.ContainsFunc(values, hasReplacement) {
+	f, ok := s.textField(e)
+	if !ok || len(values) == 0 || f.folded && slices.ContainsFunc(values, hasReplacement) {
 		return need{}
 	}
-	if !s.fields[i].large {
-		return need{oneOf: []oneOf{{i, folded, union(values, nil)}}}
+	if !s.fields[f.field].large {
+		if len(values) > maxNeedValues {
+			return need{}
+		}
+		return need{oneOf: []oneOf{{f.field, f.folded, union(values, nil)}}}
 	}
 	if len(values) > maxNeedLiterals || slices.Contains(values, "") {
 		return need{}
 	}
-	return need{texts: []textNeed{{field: i, literals: lowerAll(values)}}}
+	return need{texts: []textNeed{{field: f.field, member: f.member, literals: lowerAll(values)}}}
 }
 
 // hasReplacement reports whether a text has U+FFFD, by which lowerAscii replaces what is no UTF-8.
@@ -148,9 +161,9 @@ func (s *schema) substring(call ast.CallExpr) need {
 	if !call.IsMemberFunction() || len(call.Args()) != 1 {
 		return need{}
 	}
-	i, _, ok := s.textField(call.Target())
+	f, ok := s.textField(call.Target())
 	text, isConstant := constant(call.Args()[0])
-	if !ok || !isConstant || !s.fields[i].large {
+	if !ok || !isConstant || !s.fields[f.field].large {
 		return need{}
 	}
 	return s.anyValue(call.Target(), []string{text})
@@ -164,22 +177,22 @@ func (s *schema) pattern(call ast.CallExpr) need {
 	if len(args) != 2 {
 		return need{}
 	}
-	i, folded, ok := s.textField(args[0])
+	f, ok := s.textField(args[0])
 	text, isConstant := constant(args[1])
-	if !ok || !isConstant || !s.fields[i].large {
+	if !ok || !isConstant || !s.fields[f.field].large {
 		return need{}
 	}
 	of, err := match.Pattern(text)
 	if err != nil {
 		return need{} // compiling it says what is wrong
 	}
-	if folded {
+	if f.folded {
 		of.Run = match.Run{} // it speaks of the folded text
 	}
 	if len(of.Literals) == 0 && of.Run.N == 0 {
 		return need{}
 	}
-	return need{texts: []textNeed{{field: i, literals: union(of.Literals, nil), run: of.Run}}}
+	return need{texts: []textNeed{{field: f.field, member: f.member, literals: union(of.Literals, nil), run: of.Run}}}
 }
 
 // reads is what an event must have for a value to be computed at all, whatever the value.
