@@ -37,7 +37,7 @@ func shapes() []event.Event {
 		withArguments(`{"path":"x","path":"\ud83d\ude00 a\u0000b","n":"5","a.b":"/etc/passwd"}`),
 		withArguments(`{"path":"�","deep":{"er":"/etc/passwd"}}`),
 		withArguments(`["/etc/passwd"]`),
-		withArguments(`{"long":"` + strings.Repeat("long ", 9<<10) + `","path":"/etc/passwd","after":"` + strings.Repeat("later ", 9<<10) + `"}`),
+		withArguments(`{"long":"` + strings.Repeat("long ", 11<<10) + `","path":"/etc/passwd","after":"` + strings.Repeat("later ", 9<<10) + `"}`),
 		withArguments(`{"path":"` + strings.Repeat("long ", 16<<10) + `/etc/passwd"}`),
 	}
 }
