@@ -24,8 +24,8 @@ func parseURL(written string) (string, error) {
 	authority, rest := rest[:end], rest[end:]
 	authority = authority[strings.LastIndexByte(authority, '@')+1:]
 	host := content.Host(authority)
-	if host == "" {
-		return "", fmt.Errorf("%q is no URL: it has no host", written)
+	if content.Address(host) == "" && !isDomain(host) || strings.ContainsAny(rest, " \t\r\n") {
+		return "", fmt.Errorf("%q is no URL: it has no host, or white space", written)
 	}
 	if strings.IndexByte(host, ':') >= 0 {
 		host = "[" + host + "]"

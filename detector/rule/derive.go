@@ -10,6 +10,7 @@ import (
 	"github.com/google/cel-go/common/overloads"
 	"github.com/google/cel-go/common/types"
 
+	"github.com/mcpwatch/mcpwatch/detector/intel"
 	"github.com/mcpwatch/mcpwatch/detector/match"
 )
 
@@ -50,6 +51,8 @@ func (s *schema) needOf(e ast.Expr) need {
 		n = n.and(s.substring(call))
 	case overloads.Matches:
 		n = n.and(s.pattern(call))
+	case containsAny:
+		n = n.and(s.anyPhrase(call))
 	}
 	return n
 }
@@ -95,7 +98,10 @@ func (s *schema) equality(e, value ast.Expr) need {
 
 func (s *schema) membership(e, list ast.Expr) need {
 	if name, ok := identifier(list); ok {
-		return s.anyValue(e, s.lists[name])
+		if l, known := s.lists[name]; known && l.Kind == intel.Plain { // others hold more than their values
+			return s.anyValue(e, l.Values)
+		}
+		return need{}
 	}
 	if list.Kind() != ast.ListKind {
 		return need{}
@@ -167,6 +173,19 @@ func (s *schema) substring(call ast.CallExpr) need {
 		return need{}
 	}
 	return s.anyValue(call.Target(), []string{text})
+}
+
+// anyPhrase says that a long text holds one of a list's values.
+func (s *schema) anyPhrase(call ast.CallExpr) need {
+	if len(call.Args()) != 1 {
+		return need{}
+	}
+	values, ok := s.phraseList(call.Args()[0])
+	f, isField := s.textField(call.Target())
+	if !ok || !isField || !s.fields[f.field].large {
+		return need{}
+	}
+	return s.anyValue(call.Target(), values)
 }
 
 func (s *schema) pattern(call ast.CallExpr) need {

@@ -11,6 +11,7 @@ import (
 
 	"github.com/google/cel-go/cel"
 	"github.com/google/cel-go/checker"
+	"github.com/google/cel-go/common/operators"
 	"github.com/google/cel-go/common/types"
 	"github.com/google/cel-go/common/types/ref"
 	"github.com/google/cel-go/interpreter"
@@ -30,6 +31,8 @@ type expression struct {
 	tree    *cel.Ast
 	program cel.Program
 	reads   []string // the names in it, sorted
+	// warnings are what is not advised about the lists in it.
+	warnings []*Error
 	// whole is the expression for Explain. It is made when it is asked for.
 	whole func() (whole, error)
 }
@@ -87,15 +90,29 @@ func (c *compiler) compile(path, text string, want ...*cel.Type) (expression, er
 	if cost.Max > maxCost {
 		return fail("may cost %s units an event, at most %d are allowed: nest fewer loops", costText(cost.Max), maxCost)
 	}
-	program, err := c.env.Program(tree, cel.EvalOptions(cel.OptOptimize), patterns(), c.schema.memoized())
+	program, err := c.env.Program(tree, cel.EvalOptions(cel.OptOptimize), patterns(), writtenPhrases(), c.schema.memoized())
 	if err != nil {
 		return fail("%v", err)
 	}
 	env := c.env
-	return expression{
+	x := expression{
 		text: text, tree: tree, program: program, reads: c.schema.names(tree),
 		whole: sync.OnceValues(func() (whole, error) { return newWhole(env, tree) }),
-	}, nil
+	}
+	problems, warnings := c.checkLists(path, &x)
+	if len(problems) > 0 {
+		return expression{}, joined(problems)
+	}
+	x.warnings = warnings
+	return x, nil
+}
+
+func joined(problems []*Error) error {
+	all := make([]error, len(problems))
+	for i, e := range problems {
+		all[i] = e
+	}
+	return errors.Join(all...)
 }
 
 func typeNames(of []*cel.Type) string {
@@ -162,7 +179,7 @@ func (s *schema) names(tree *cel.Ast) []string {
 // sizes tells CEL's cost estimate how large the values of an event are.
 type sizes struct {
 	functions []Function
-	lists     map[string][]string
+	lists     map[string]*List
 }
 
 // EstimateSize implements checker.CostEstimator. A loaded list is as long as it is.
@@ -170,16 +187,22 @@ func (s sizes) EstimateSize(node checker.AstNode) *checker.SizeEstimate {
 	if path := node.Path(); len(path) > 0 {
 		if list, is := s.lists[path[0]]; is {
 			if len(path) > 1 { // an element
-				return &checker.SizeEstimate{Min: 0, Max: longest(list)}
+				return &checker.SizeEstimate{Min: 0, Max: longest(list.Values)}
 			}
-			return &checker.SizeEstimate{Min: 0, Max: uint64(len(list))}
+			return &checker.SizeEstimate{Min: 0, Max: uint64(len(list.Values))}
 		}
 	}
 	return sizeOf(node.Type().Kind())
 }
 
 // EstimateCallCost implements checker.CostEstimator.
-func (s sizes) EstimateCallCost(function, _ string, _ *checker.AstNode, _ []checker.AstNode) *checker.CallEstimate {
+// To look in a loaded list costs the same however long it is.
+func (s sizes) EstimateCallCost(function, _ string, _ *checker.AstNode, args []checker.AstNode) *checker.CallEstimate {
+	if function == operators.In && len(args) == 2 {
+		if path := args[1].Path(); len(path) == 1 && s.lists[path[0]] != nil {
+			return &checker.CallEstimate{CostEstimate: checker.CostEstimate{Min: 1, Max: 1}}
+		}
+	}
 	for i := range s.functions {
 		if f := &s.functions[i]; f.Name == function {
 			return &checker.CallEstimate{CostEstimate: checker.CostEstimate{Min: 1, Max: estimatedText}, ResultSize: sizeOf(f.Result.Kind())}

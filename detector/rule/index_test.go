@@ -8,6 +8,7 @@ import (
 
 	"pgregory.net/rapid"
 
+	"github.com/mcpwatch/mcpwatch/detector/intel"
 	"github.com/mcpwatch/mcpwatch/event"
 )
 
@@ -76,7 +77,9 @@ func expressions(depth int) *rapid.Generator[string] {
 		`call.tool.lowerAscii() == "read"`, `call.tool.lowerAscii() in ["Read", "read", "x"]`, `call.tool.lowerAscii() == "READ"`,
 		`event.raw.lowerAscii() == "a"`, `event.raw.lowerAscii() in ["\ufffd", "b"]`, `event.raw in ["A", "\ufffd"]`, `result.text.lowerAscii() == "\ufffd"`,
 		`call.tool.lowerAscii() == call.tool`, `"read" == call.tool.lowerAscii().lowerAscii()`, `result.text.lowerAscii() in ["my token", ""]`,
-		`result.size > 60`, `60 >= result.size`, `definition.text.contains("secret")`, `definition.normal.matches("(ab|secret)")`,
+		`result.size > 60`, `60 >= result.size`, `result.text.containsAny(["xx", "ToKEN", "5678"])`, `result.text.lowerAscii().containsAny(lists.words)`, `event.raw.containsAny(lists.words)`,
+		`call.tool.containsAny(["EA"])`, `event.text.mentions(lists.evil)`, `call.tool in lists.evil`, `call.args_text.mentioned(lists.evil).size() == 1`,
+		`definition.text.contains("secret")`, `definition.normal.matches("(ab|secret)")`,
 	}...))
 	if depth == 0 {
 		return leaf
@@ -109,7 +112,7 @@ func TestTheIndexSkipsOnlyWhatIsNotTrue(t *testing.T) {
 			r.ID, r.Title, r.Severity = fmt.Sprintf("r%d", i), "R", rapid.SampledFrom([]string{"low", "high"}).Draw(t, "severity")
 			rules = append(rules, r)
 		}
-		set, err := Compile(rules, []*List{{Name: "words", Values: []string{"read", "a"}}}, nil)
+		set, err := Compile(rules, []*List{{Name: "words", Values: []string{"read", "a"}}, {Name: "evil", Kind: intel.Hashes, Values: []string{"a"}}}, nil)
 		if err != nil {
 			t.Skip(err) // too deep or too costly an expression
 		}
@@ -266,6 +269,9 @@ func TestNeeds(t *testing.T) {
 		`call.args.path == "/etc/Passwd"`:                                           `call call.args_text~[/etc/passwd]`,
 		`call.args.a[2].b.lowerAscii().startsWith("abc")`:                           `call call.args_text~[abc]`,
 		`call.args.a == 5 || call.args.path in ["x", ""]`:                           `call`,
+		`result.text.containsAny(["Abc", "d"]) || result.text.contains("e")`:        `result result.text~[abc d e]`,
+		`call.args.a.containsAny(lists.words)`:                                      `call call.args_text~[a read]`,
+		`call.tool.containsAny(lists.words)`:                                        `call`,
 		`"abc" in call.args.a`:                                                      `call`,
 	} {
 		set, err := Compile([]*Rule{{ID: "r", Title: "R", Severity: "low", Match: text}}, []*List{{Name: "words", Values: []string{"read", "a"}}}, nil)

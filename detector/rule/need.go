@@ -58,7 +58,7 @@ func (c comparison) holds(n int64) bool {
 // Bounds of what one condition puts into the index.
 const (
 	maxNeedValues   = 1024
-	maxNeedLiterals = 1 << 15
+	maxNeedLiterals = maxPhrases
 )
 
 func (n need) and(m need) need {

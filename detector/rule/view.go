@@ -5,8 +5,6 @@ import (
 	"unsafe"
 
 	"github.com/google/cel-go/common/types"
-	"github.com/google/cel-go/common/types/ref"
-	"github.com/google/cel-go/common/types/traits"
 	"github.com/google/cel-go/interpreter"
 
 	"github.com/mcpwatch/mcpwatch/event"
@@ -337,20 +335,4 @@ func native(v event.Value) any {
 	case event.Absent, event.Null:
 	}
 	return types.NullValue
-}
-
-// stringSet is a list whose membership test is one look-up.
-type stringSet struct {
-	traits.Lister
-	members map[string]struct{}
-}
-
-// Contains implements CEL's `in`.
-func (s stringSet) Contains(value ref.Val) ref.Val {
-	text, ok := value.(types.String)
-	if !ok {
-		return types.False
-	}
-	_, found := s.members[string(text)]
-	return types.Bool(found)
 }
