@@ -2,12 +2,33 @@ package rule
 
 import (
 	"fmt"
+	"strings"
 
 	"github.com/google/cel-go/common/ast"
 	"github.com/google/cel-go/common/overloads"
 
 	"github.com/mcpwatch/mcpwatch/detector/match"
 )
+
+// tooLarge finds the patterns of an expression that are over the bounds.
+func (c *compiler) tooLarge(path string, x *expression) []*Error {
+	var found []*Error
+	native := x.tree.NativeRep()
+	ast.PostOrderVisit(native.Expr(), ast.NewExprVisitor(func(e ast.Expr) {
+		if e.Kind() != ast.CallKind || e.AsCall().FunctionName() != overloads.Matches {
+			return
+		}
+		args := e.AsCall().Args()
+		last := args[len(args)-1]
+		if pattern, ok := constant(last); ok {
+			if err := boundPattern(pattern); err != nil {
+				at := native.SourceInfo().GetStartLocation(last.ID())
+				found = append(found, c.in.expressionAt(path, x.text, at.Line(), at.Column(), strings.TrimPrefix(path, "$.")+": "+err.Error()))
+			}
+		}
+	}))
+	return found
+}
 
 // costly finds in the expression at a YAML path the regular expressions that have to be tried on
 // every text, since nothing that they match can be looked for first.

@@ -90,20 +90,21 @@ func (c *compiler) compile(path, text string, want ...*cel.Type) (expression, er
 	if cost.Max > maxCost {
 		return fail("may cost %s units an event, at most %d are allowed: nest fewer loops", costText(cost.Max), maxCost)
 	}
-	program, err := c.env.Program(tree, cel.EvalOptions(cel.OptOptimize), patterns(), writtenPhrases(), c.schema.memoized())
-	if err != nil {
-		return fail("%v", err)
-	}
-	env := c.env
-	x := expression{
-		text: text, tree: tree, program: program, reads: c.schema.names(tree),
-		whole: sync.OnceValues(func() (whole, error) { return newWhole(env, tree) }),
+	x := expression{text: text, tree: tree, reads: c.schema.names(tree)}
+	if problems := c.tooLarge(path, &x); len(problems) > 0 {
+		return expression{}, joined(problems)
 	}
 	problems, warnings := c.checkLists(path, &x)
 	if len(problems) > 0 {
 		return expression{}, joined(problems)
 	}
 	x.warnings = warnings
+	x.program, err = c.env.Program(tree, cel.EvalOptions(cel.OptOptimize), patterns(), writtenPhrases(), c.schema.memoized())
+	if err != nil {
+		return fail("%v", err)
+	}
+	env := c.env
+	x.whole = sync.OnceValues(func() (whole, error) { return newWhole(env, tree) })
 	return x, nil
 }
 
