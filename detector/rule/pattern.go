@@ -43,10 +43,11 @@ func patterns() cel.ProgramOption {
 
 // Bounds of a pattern: how many steps of bytes it compiles to, and how many copies its counted repeats
 // are of what they repeat, the one that it begins with aside. An automaton of more would not fit into its
-// memory on a hostile text, and the engine would go on without, a thousand times slower.
+// memory on a hostile text, and the engine would go on without, a thousand times slower. It can already come to
+// that from 200 copies on, where what is repeated overlaps what is before it, as in [ab]a[ab]{200}.
 const (
 	maxPatternSize = 10_000
-	maxCopies      = 400
+	maxCopies      = 800
 )
 
 // boundPattern refuses a pattern that is too large. One that cannot be read is for others to refuse.
@@ -70,11 +71,15 @@ func boundPattern(pattern string) error {
 }
 
 // extent is about how many steps of bytes an expression compiles to, and how many copies its counted
-// repeats make. What is more than an int32 does not matter.
+// repeats make, of alternatives the most that one does. What is more than an int32 does not matter.
 func extent(re *syntax.Regexp) (size, copies int) {
 	for _, sub := range re.Sub {
 		s, c := extent(sub)
-		size, copies = min(size+s, math.MaxInt32), min(copies+c, math.MaxInt32)
+		if size = min(size+s, math.MaxInt32); re.Op == syntax.OpAlternate {
+			copies = max(copies, c)
+		} else {
+			copies = min(copies+c, math.MaxInt32)
+		}
 	}
 	switch re.Op {
 	case syntax.OpLiteral:
