@@ -1,6 +1,7 @@
 package content
 
 import (
+	"iter"
 	"net/netip"
 	"slices"
 	"strconv"
@@ -44,31 +45,45 @@ func Addresses(text string) []string {
 			found = append(found, a)
 		}
 	}
-	for i, dot, colon := 1, 0, 0; i+1 < len(text) && len(found) < maxAddresses; {
-		dot, colon = nextByte(text, '.', dot, i), nextByte(text, ':', colon, i)
-		i = min(dot, colon)
-		if i+1 >= len(text) {
+	for a := range written(text) {
+		if len(found) == maxAddresses {
 			break
 		}
-		if !insideAddress(text[i-1], text[i], text[i+1]) {
-			i++
-			continue
-		}
-		start, end := i, i
-		for start > 0 && i-start < maxAddressLen && isAddressByte(text[start-1]) {
-			start--
-		}
-		for end < len(text) && isAddressByte(text[end]) {
-			end++
-		}
-		i = end + 1
-		for _, a := range literalAddresses(text[start:end]) {
-			if s := seenThrough(a).String(); len(found) < maxAddresses && !slices.Contains(found, s) {
-				found = append(found, s)
-			}
+		if s := seenThrough(a).String(); !slices.Contains(found, s) {
+			found = append(found, s)
 		}
 	}
 	return found
+}
+
+// written yields the addresses that stand in a text as four parts or as IPv6 with a digit.
+func written(text string) iter.Seq[netip.Addr] {
+	return func(yield func(netip.Addr) bool) {
+		for i, dot, colon := 1, 0, 0; i+1 < len(text); {
+			dot, colon = nextByte(text, '.', dot, i), nextByte(text, ':', colon, i)
+			i = min(dot, colon)
+			if i+1 >= len(text) {
+				return
+			}
+			if !insideAddress(text[i-1], text[i], text[i+1]) {
+				i++
+				continue
+			}
+			start, end := i, i
+			for start > 0 && i-start < maxAddressLen && isAddressByte(text[start-1]) {
+				start--
+			}
+			for end < len(text) && isAddressByte(text[end]) {
+				end++
+			}
+			i = end + 1
+			for _, a := range literalAddresses(text[start:end]) {
+				if !yield(a) {
+					return
+				}
+			}
+		}
+	}
 }
 
 // insideAddress reports whether c, a dot or a colon between two other bytes, can be inside an

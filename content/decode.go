@@ -7,15 +7,19 @@ import (
 )
 
 const (
-	minEncoded = 16       // digits or letters: shorter ones are words
+	minEncoded = 16 // digits or letters: shorter ones are words
+	minShort   = 12 // letters and padding of base64 that is shorter: see short
+	minRun     = minShort - 2
 	maxParts   = 64       // decoded parts of a text
 	maxDecoded = 64 << 10 // bytes of all of them together
 )
 
 // Decoded returns what the encoded parts of text say, one level deep and in the order of
-// the text: base64 in either alphabet, with or without padding and in lines, hexadecimal
+// the text: base64 in either alphabet, with or without padding and in lines (of 60 letters
+// at least, with up to 16 blanks and a backslash around their ends), hexadecimal
 // digits, and \xXX escapes in a row. A part has 16 letters or digits at least (eight
-// escapes). Only what decodes to text is one: seven bytes of eight are printable UTF-8,
+// escapes); base64 of 12 to 15 is one where its padding, or capitals, small letters and digits among its
+// letters, say so, and all that it says is printable. Only what decodes to text is one: seven bytes of eight are printable UTF-8,
 // or it is mostly ASCII in UTF-16LE, which PowerShell takes. What is no UTF-8 in it
 // becomes U+FFFD. There are 64 parts at the most, with 64 KiB together: the last is cut.
 func Decoded(text string) []string {
@@ -85,11 +89,11 @@ var isEncoded = func() (t [256]bool) {
 	return t
 }()
 
-// runs adds base64 and hexadecimal. Most bytes are never looked at: where the sixteenth
+// runs adds base64 and hexadecimal. Most bytes are never looked at: where the tenth
 // from here is in no alphabet, no run begins before it.
 func (d *decoding) runs(s string) {
-	for i := 0; i+minEncoded <= len(s) && !d.full(); {
-		j := i + minEncoded - 1
+	for i := 0; i+minRun <= len(s) && !d.full(); {
+		j := i + minRun - 1
 		for j >= i && isEncoded[s[j]] {
 			j--
 		}
@@ -104,6 +108,10 @@ func (d *decoding) runs(s string) {
 // run adds what the run at the start of s decodes to, and returns its length.
 func (d *decoding) run(s string) int {
 	n := runLen(s)
+	if n < minEncoded {
+		d.short(s[:n], s[n:])
+		return n
+	}
 	lines, all := wrapped(s, n)
 	if all > n && d.base64(lines) {
 		return all
@@ -112,6 +120,39 @@ func (d *decoding) run(s string) int {
 		d.word(lines[start:min(len(lines), start+n)])
 	}
 	return all
+}
+
+// short adds what a run of base64 that is no longer than many words says.
+func (d *decoding) short(run, after string) {
+	padding := 0
+	for padding < len(after) && padding <= 2 && after[padding] == '=' {
+		padding++
+	}
+	all := len(run) + padding
+	if all < minShort || padding > 2 || padding > 0 && all%4 != 0 || padding == 0 && !isMixed(run) {
+		return
+	}
+	encoding := base64.RawStdEncoding
+	if hasEither(run, '-', '_') {
+		encoding = base64.RawURLEncoding
+	}
+	var buffer [minEncoded]byte
+	n, err := encoding.Decode(buffer[:], []byte(run))
+	if decoded := buffer[:n]; err == nil && printable(decoded) == n {
+		d.add(decoded)
+	}
+}
+
+// isMixed reports capitals, small letters and digits in one word.
+func isMixed(s string) bool {
+	var capital, small, digit bool
+	for i := range len(s) {
+		c := s[i]
+		capital = capital || 'A' <= c && c <= 'Z'
+		small = small || 'a' <= c && c <= 'z'
+		digit = digit || '0' <= c && c <= '9'
+	}
+	return capital && small && digit
 }
 
 // word adds what word decodes to as a whole, or else parts of it: paths are of base64's
@@ -174,13 +215,28 @@ func wrapped(s string, n int) (lines string, all int) {
 	return b.String(), all
 }
 
+// maxIndent is how many blanks stand at most before and after a line's end.
+const maxIndent = 16
+
+// lineEnd returns the length of a line's end, and what a shell or an editor puts around it, at the start
+// of s, 0 where there is none.
 func lineEnd(s string) int {
-	for _, end := range []string{"\n", "\r\n", `\n`, `\r\n`} {
-		if strings.HasPrefix(s, end) {
-			return len(end)
+	before := blanks(s)
+	for _, end := range []string{"\n", "\r\n", "\\\n", "\\\r\n", `\n`, `\r\n`} {
+		if strings.HasPrefix(s[before:], end) {
+			all := before + len(end)
+			return all + blanks(s[all:])
 		}
 	}
 	return 0
+}
+
+func blanks(s string) int {
+	n := 0
+	for n < min(len(s), maxIndent) && (s[n] == ' ' || s[n] == '\t') {
+		n++
+	}
+	return n
 }
 
 // probed is how much of a run is decoded first; most runs are names and digests, and the

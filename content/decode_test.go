@@ -56,7 +56,15 @@ func TestDecoded(t *testing.T) {
 		{"escapes", `printf "` + escapes(`\`) + `"`, command},
 		{"escapes in JSON", escapes(`\\`), command},
 		{"two", std + " " + hex.EncodeToString([]byte("rm -rf / --force")), command + "|rm -rf / --force"},
-		{"short", base64.StdEncoding.EncodeToString([]byte("rm -rf /")), ""},
+		{"lines with blanks", lines(" \n\t  "), long},
+		{"lines of a shell", lines("\\\n"), long},
+		{"lines too far apart", lines("\n" + strings.Repeat(" ", 17))[:100], base64Text(lines("")[:76])},
+		{"short", "a cm0gLXJmIC8= b", "rm -rf /"},
+		{"short with two of padding", "echo d2hvYW1pCg==|sh", "whoami\n"},
+		{"short in the other alphabet", "x?q=Pz8-Pz8_YTE=", "??>??" + "?a1"},
+		{"twelve letters", "Y3VybCB4IHNo", "curl x sh"},
+		{"words of twelve letters", "notification Notification sha256Digest a1B2c3D4e5F6 KEY=PRODUCTION12 abcdefghij==", ""},
+		{"too short", "bHMgLWw=", ""},
 		{"digest", "8f14e45fceea167a5a36dedd4bea25438f14e45fceea167a5a36dedd4bea2543", ""},
 		{"random", fill(400, alnum), ""},
 		{"one level", base64.StdEncoding.EncodeToString([]byte(std)), std},
@@ -70,6 +78,15 @@ func TestDecoded(t *testing.T) {
 			}
 		})
 	}
+}
+
+// base64Text is what base64 says, without an incomplete character at its end.
+func base64Text(s string) string {
+	decoded, err := base64.RawStdEncoding.DecodeString(s)
+	if err != nil {
+		panic(err)
+	}
+	return string(decoded)
 }
 
 func TestDecodedIsBounded(t *testing.T) {

@@ -1,6 +1,7 @@
 package content
 
 import (
+	"iter"
 	"slices"
 	"strings"
 	"unicode/utf8"
@@ -20,30 +21,51 @@ const (
 
 // URLs returns the URLs with a scheme and "://" in text, each once, as they are written,
 // in the order they appear: 64 at the most, each cut after 2,048 bytes. One ends at white
-// space, a quote, a backslash, a bracket other than a round one, or | or ^; punctuation
+// space, a quote, a backslash, a bracket that is neither round nor around an address, or | or ^; punctuation
 // at its end is the sentence's. A URL inside another is a part of it.
-func URLs(text string) []string {
-	var urls []string
-	for from := 0; len(urls) < maxURLs; {
-		i := strings.Index(text[from:], "://")
-		if i < 0 {
-			break
-		}
-		i += from
-		start := schemeStart(text, from, i)
-		from = i + len("://")
-		if start == i {
-			continue
-		}
-		for from < len(text) && !endsURL[text[from]] {
-			from++
-		}
-		url := strings.TrimRight(text[start:cutBefore(text, min(from, start+maxURLLen))], ".,;:!?)*")
-		if len(url) > i-start+len("://") && !slices.Contains(urls, url) {
-			urls = append(urls, url)
+func URLs(text string) []string { return first(EachURL(text), maxURLs) }
+
+// EachURL yields what URLs returns, and all of it, each as often as it is there.
+func EachURL(text string) iter.Seq[string] {
+	return func(yield func(string) bool) {
+		for from := 0; ; {
+			i := strings.Index(text[from:], "://")
+			if i < 0 {
+				return
+			}
+			i += from
+			start := schemeStart(text, from, i)
+			from = i + len("://")
+			if start == i {
+				continue
+			}
+			from = urlEnd(text, from)
+			url := strings.TrimRight(text[start:cutBefore(text, min(from, start+maxURLLen))], ".,;:!?)*")
+			if len(url) > i-start+len("://") && !yield(url) {
+				return
+			}
 		}
 	}
-	return urls
+}
+
+// urlEnd returns where the URL ends whose host begins at an offset, behind user and password. Brackets
+// are a part of it around an address of IPv6 alone.
+func urlEnd(text string, from int) int {
+	end := from
+	for end < len(text) && !endsURL[text[end]] {
+		end++
+	}
+	if end == len(text) || text[end] != '[' || end > from && (text[end-1] != '@' || strings.IndexByte(text[from:end], '/') >= 0) {
+		return end
+	}
+	inside, _, closed := strings.Cut(text[end+1:min(len(text), end+maxAddressLen)], "]")
+	if !closed || strings.Count(inside, ":") < 2 || strings.IndexFunc(inside, func(c rune) bool { return c > 0x7f || !isAddressByte(byte(c)) && c != '%' }) >= 0 {
+		return end
+	}
+	for end += len(inside) + len("[]"); end < len(text) && !endsURL[text[end]]; {
+		end++
+	}
+	return end
 }
 
 // schemeStart returns where the scheme begins that ends before offset i, not before from;

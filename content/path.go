@@ -109,7 +109,7 @@ func pathOf(text string, start, end int) string {
 		return ""
 	}
 	if strings.HasPrefix(word, "//") { // a comment, more often than a server
-		return fromServer(word[2:])
+		return fromServer(strings.TrimLeft(word, "/"))
 	}
 	return clean(slashes(word))
 }
@@ -133,9 +133,19 @@ func fromURL(scheme, word string) string {
 	return clean("/" + p)
 }
 
+// isTop has what lies at the root of a Unix system: //etc/passwd is a file, and no server's.
+var isTop = map[string]bool{
+	"Applications": true, "Library": true, "System": true, "Users": true, "Volumes": true, "app": true, "bin": true, "boot": true, "data": true,
+	"dev": true, "etc": true, "home": true, "lib": true, "lib64": true, "media": true, "mnt": true, "opt": true, "private": true, "proc": true,
+	"root": true, "run": true, "sbin": true, "snap": true, "srv": true, "sys": true, "tmp": true, "usr": true, "var": true, "workspace": true,
+}
+
 // fromServer returns the path of a share, of which rest are the server and what follows.
 func fromServer(rest string) string {
 	server, share, _ := strings.Cut(rest, "/")
+	if isTop[server] {
+		return clean("/" + rest)
+	}
 	if server == "" || strings.Trim(share, "/.") == "" || strings.ContainsRune(server, '*') {
 		return ""
 	}

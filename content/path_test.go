@@ -24,6 +24,7 @@ func TestPaths(t *testing.T) {
 		{"server", `\\files\share\x.doc`, "//files/share/x.doc"},
 		{"server in JSON", `"\\\\files\\share\\x.doc"`, "//files/share/x.doc"},
 		{"server with slashes", "//files/share/x", "//files/share/x"},
+		{"slashes doubled", "//etc//passwd ///root//.ssh/id_rsa \\/etc\\/x //ETC/x//y", "/etc/passwd|/root/.ssh/id_rsa|/etc/x|//ETC/x/y"},
 		{"comment", "//nolint x //", ""},
 		{"device", `\\?\C:\x\y`, "C:/x/y"},
 		{"climbing on Windows", `..\..\boot.ini`, "../../boot.ini"},

@@ -9,6 +9,24 @@ import (
 	"github.com/google/cel-go/common/overloads"
 )
 
+// tooLarge finds the patterns of an expression that are over the bounds.
+func (c *compiler) tooLarge(of passage, x *expression) []*Error {
+	var found []*Error
+	ast.PostOrderVisit(x.tree.NativeRep().Expr(), ast.NewExprVisitor(func(e ast.Expr) {
+		if e.Kind() != ast.CallKind || e.AsCall().FunctionName() != overloads.Matches {
+			return
+		}
+		args := e.AsCall().Args()
+		last := args[len(args)-1]
+		if pattern, ok := constant(last); ok {
+			if err := boundPattern(pattern); err != nil {
+				found = append(found, c.problemAt(of, x, last, err.Error()))
+			}
+		}
+	}))
+	return found
+}
+
 // costly finds in the condition at a YAML path the regular expressions that have to be tried on
 // nearly every text: nothing that they match can be looked for first, and nothing that stands before
 // them in && keeps them from most events.
@@ -80,9 +98,9 @@ func (f *costs) filters(part ast.Expr) bool {
 		return false
 	}
 	call := part.AsCall()
-	field, _, ok := f.schema.textField(call.Target())
+	of, ok := f.schema.textField(call.Target())
 	text, is := constant(call.Args()[0])
-	if !ok || !is || f.schema.fields[field].large {
+	if !ok || !is || f.schema.fields[of.field].large {
 		return false
 	}
 	switch call.FunctionName() {

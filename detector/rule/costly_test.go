@@ -61,3 +61,22 @@ func TestAlternativesArePicked(t *testing.T) {
 		}
 	}
 }
+
+// TestPatternsAreBounded: a pattern that no automaton would fit in memory for is named where it stands.
+func TestPatternsAreBounded(t *testing.T) {
+	for pattern, want := range map[string]string{
+		"[ab]a[ab]{801}c":              "site/a.yaml:4:31: match: the pattern `[ab]a[ab]{801}c` repeats what is not at its beginning up to 801 times, at most 800 are taken",
+		"a([ab]{41}x){20}":             "repeats what is not at its beginning up to 820 times",
+		"x[ab]{400}y[ab]{401}":         "up to 801 times",
+		"[\\\\pL]{9,30}":               "compiles to about",
+		"[A-Za-z0-9+/]{500,}":          "",
+		"(?i)[ab]a([ab]{800}c|d{500})": "",
+		"[\\\\pL]+ [\\\\pN]{2,5}":      "",
+		"(?:a|b|c|(?:d|e{2,3}){1,9})":  "",
+	} {
+		_, err := rule.Load(folder(map[string]string{"a.yaml": "id: r\ntitle: R\nseverity: low\nmatch: " + `call.args_text.matches("` + pattern + `")`}))
+		if (err == nil) != (want == "") || err != nil && !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: %v, want %q", pattern, err, want)
+		}
+	}
+}

@@ -10,6 +10,7 @@ import (
 	"github.com/google/cel-go/common/overloads"
 	"github.com/google/cel-go/common/types"
 
+	"github.com/mcpwatch/mcpwatch/detector/intel"
 	"github.com/mcpwatch/mcpwatch/detector/match"
 )
 
@@ -58,26 +59,38 @@ func (s *schema) needOfCall(call ast.CallExpr) need {
 		return s.substring(call)
 	case overloads.Matches:
 		return s.pattern(call)
+	case containsAny:
+		return s.anyPhrase(call)
 	}
 	return need{}
 }
 
-// textField is the text field that an expression is, perhaps folded to lower case.
-func (s *schema) textField(e ast.Expr) (field int, folded, ok bool) {
-	if e.Kind() == ast.CallKind {
-		call := e.AsCall()
-		if call.FunctionName() != "lowerAscii" || !call.IsMemberFunction() {
-			return 0, false, false
+// textField is a text that an expression is.
+type textField struct {
+	field  int
+	folded bool // to lower case
+	// member says that it is a text among the arguments, whose field is call.args_text: what it holds,
+	// that one holds too, but for what is cut out of it.
+	member bool
+}
+
+func (s *schema) textField(e ast.Expr) (f textField, ok bool) {
+	if e.Kind() == ast.CallKind && e.AsCall().FunctionName() == "lowerAscii" && e.AsCall().IsMemberFunction() {
+		f, ok = s.textField(e.AsCall().Target())
+		f.folded = true
+		return f, ok
+	}
+	if path := memberPath(e); len(path) > 0 {
+		if name, ok := identifier(path[len(path)-1]); ok && name == "call.args" {
+			return textField{field: s.index["call.args_text"], member: true}, true
 		}
-		field, _, ok = s.textField(call.Target())
-		return field, true, ok
 	}
 	name, ok := identifier(e)
 	if !ok {
-		return 0, false, false
+		return textField{}, false
 	}
 	i, known := s.index[name]
-	return i, false, known && s.fields[i].text != nil
+	return textField{field: i}, known && s.fields[i].text != nil
 }
 
 func (s *schema) equality(e, value ast.Expr) need {
@@ -93,7 +106,10 @@ func (s *schema) equality(e, value ast.Expr) need {
 
 func (s *schema) membership(e, list ast.Expr) need {
 	if name, ok := identifier(list); ok {
-		return s.anyValue(e, s.lists[name])
+		if l, known := s.lists[name]; known && l.Kind == intel.Plain { // others hold more than their values
+			return s.anyValue(e, l.Values)
+		}
+		return need{}
 	}
 	if list.Kind() != ast.ListKind {
 		return need{}
@@ -111,17 +127,20 @@ func (s *schema) membership(e, list ast.Expr) need {
 
 // anyValue says that a field has one of some values. Of a long text it says that one occurs.
 func (s *schema) anyValue(e ast.Expr, values []string) need {
-	i, folded, ok := s.textField(e)
-	if !ok || len(values) == 0 || len(values) > maxNeedValues || folded && slices.ContainsFunc(values, hasReplacement) {
+	f, ok := s.textField(e)
+	if !ok || len(values) == 0 || f.folded && slices.ContainsFunc(values, hasReplacement) {
 		return need{}
 	}
-	if !s.fields[i].large {
-		return need{oneOf: []oneOf{{i, folded, union(values, nil)}}, whole: true}
+	if !s.fields[f.field].large {
+		if len(values) > maxNeedValues {
+			return need{}
+		}
+		return need{oneOf: []oneOf{{f.field, f.folded, union(values, nil)}}, whole: true}
 	}
 	if len(values) > maxNeedLiterals || slices.Contains(values, "") {
 		return need{}
 	}
-	return need{texts: []textNeed{{field: i, literals: lowerAll(values)}}}
+	return need{texts: []textNeed{{field: f.field, member: f.member, literals: lowerAll(values)}}}
 }
 
 // hasReplacement reports whether a text has U+FFFD, by which lowerAscii replaces what is no UTF-8.
@@ -156,15 +175,28 @@ func (s *schema) substring(call ast.CallExpr) need {
 	if !call.IsMemberFunction() || len(call.Args()) != 1 {
 		return need{}
 	}
-	i, folded, ok := s.textField(call.Target())
+	f, ok := s.textField(call.Target())
 	text, isConstant := constant(call.Args()[0])
-	if !ok || !isConstant || !s.fields[i].large {
+	if !ok || !isConstant || !s.fields[f.field].large {
 		return need{}
 	}
 	n := s.anyValue(call.Target(), []string{text})
 	// Literals are found ASCII case aside, and so says the expression.
-	n.whole = call.FunctionName() == overloads.Contains && folded && len(n.texts) == 1 && n.texts[0].literals[0] == text
+	n.whole = call.FunctionName() == overloads.Contains && f.folded && !f.member && len(n.texts) == 1 && n.texts[0].literals[0] == text
 	return n
+}
+
+// anyPhrase says that a long text holds one of a list's values.
+func (s *schema) anyPhrase(call ast.CallExpr) need {
+	if len(call.Args()) != 1 {
+		return need{}
+	}
+	values, ok := s.phraseList(call.Args()[0])
+	f, isField := s.textField(call.Target())
+	if !ok || !isField || !s.fields[f.field].large {
+		return need{}
+	}
+	return s.anyValue(call.Target(), values)
 }
 
 func (s *schema) pattern(call ast.CallExpr) need {
@@ -175,22 +207,22 @@ func (s *schema) pattern(call ast.CallExpr) need {
 	if len(args) != 2 {
 		return need{}
 	}
-	i, folded, ok := s.textField(args[0])
+	f, ok := s.textField(args[0])
 	text, isConstant := constant(args[1])
-	if !ok || !isConstant || !s.fields[i].large {
+	if !ok || !isConstant || !s.fields[f.field].large {
 		return need{}
 	}
 	of, err := patternNeed(text)
 	if err != nil {
 		return need{} // compiling it says what is wrong
 	}
-	if folded {
+	if f.folded {
 		of.Run = match.Run{} // it speaks of the folded text
 	}
 	if len(of.Literals) == 0 && of.Run.N == 0 {
 		return need{}
 	}
-	return need{texts: []textNeed{{field: i, literals: union(of.Literals, nil), run: of.Run}}}
+	return need{texts: []textNeed{{field: f.field, member: f.member, literals: union(of.Literals, nil), run: of.Run}}}
 }
 
 // reads is what an event must have for a value to be computed at all, whatever the value.

@@ -140,6 +140,9 @@ func (p *Program) explain(x *expression, a interpreter.Activation) (is bool, all
 			at = foundAt(leaf, details)
 		}
 		l.Values = p.valuesIn(leaf, a, x.tree.NativeRep(), details, at)
+		if hit, found := p.schema.hit(leaf, details); found && l.True {
+			l.Values = append(l.Values, "found "+literal(types.String(hit), 0))
+		}
 		all = append(all, l)
 	}
 	return out == types.True, all, nil

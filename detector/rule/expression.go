@@ -11,6 +11,8 @@ import (
 
 	"github.com/google/cel-go/cel"
 	"github.com/google/cel-go/checker"
+	"github.com/google/cel-go/common/ast"
+	"github.com/google/cel-go/common/operators"
 	"github.com/google/cel-go/common/types"
 	"github.com/google/cel-go/common/types/ref"
 	"github.com/google/cel-go/interpreter"
@@ -30,6 +32,8 @@ type expression struct {
 	tree    *cel.Ast
 	program cel.Program
 	reads   []string // the names in it, sorted
+	// warnings are what is not advised about the lists in it.
+	warnings []*Error
 	// whole is the expression for Explain. It is made when it is asked for.
 	whole func() (whole, error)
 }
@@ -114,15 +118,37 @@ func (c *compiler) compilePassage(at passage, want ...*cel.Type) (expression, er
 	if cost.Max > maxCost {
 		return fail("may cost %s units an event, at most %d are allowed: nest fewer loops", costText(cost.Max), maxCost)
 	}
-	program, err := c.env.Program(tree, cel.EvalOptions(cel.OptOptimize), patterns(), c.schema.memoized())
+	x := expression{text: text, tree: tree, reads: c.schema.names(tree)}
+	if problems := c.tooLarge(at, &x); len(problems) > 0 {
+		return expression{}, joined(problems)
+	}
+	problems, warnings := c.checkLists(at, &x)
+	if len(problems) > 0 {
+		return expression{}, joined(problems)
+	}
+	x.warnings = warnings
+	x.program, err = c.env.Program(tree, cel.EvalOptions(cel.OptOptimize), patterns(), writtenPhrases(), c.schema.memoized())
 	if err != nil {
 		return fail("%v", err)
 	}
 	env := c.env
-	return expression{
-		text: text, tree: tree, program: program, reads: c.schema.names(tree),
-		whole: sync.OnceValues(func() (whole, error) { return newWhole(env, tree) }),
-	}, nil
+	x.whole = sync.OnceValues(func() (whole, error) { return newWhole(env, tree) })
+	return x, nil
+}
+
+// problemAt is a problem with a part of an expression.
+func (c *compiler) problemAt(of passage, x *expression, part ast.Expr, reason string) *Error {
+	begin := x.tree.NativeRep().SourceInfo().GetStartLocation(part.ID())
+	line, column := of.place(begin.Line(), begin.Column())
+	return c.in.expressionAt(of.path, of.text, line, column, strings.TrimPrefix(of.path, "$.")+": "+reason)
+}
+
+func joined(problems []*Error) error {
+	all := make([]error, len(problems))
+	for i, e := range problems {
+		all[i] = e
+	}
+	return errors.Join(all...)
 }
 
 // exampleOf is an expression of one of some types.
@@ -160,7 +186,7 @@ func (s *schema) names(tree *cel.Ast) []string {
 // sizes tells CEL's cost estimate how large the values of an event are.
 type sizes struct {
 	functions []Function
-	lists     map[string][]string
+	lists     map[string]*List
 }
 
 // EstimateSize implements checker.CostEstimator. A loaded list is as long as it is.
@@ -168,16 +194,22 @@ func (s sizes) EstimateSize(node checker.AstNode) *checker.SizeEstimate {
 	if path := node.Path(); len(path) > 0 {
 		if list, is := s.lists[path[0]]; is {
 			if len(path) > 1 { // an element
-				return &checker.SizeEstimate{Min: 0, Max: longest(list)}
+				return &checker.SizeEstimate{Min: 0, Max: longest(list.Values)}
 			}
-			return &checker.SizeEstimate{Min: 0, Max: uint64(len(list))}
+			return &checker.SizeEstimate{Min: 0, Max: uint64(len(list.Values))}
 		}
 	}
 	return sizeOf(node.Type().Kind())
 }
 
 // EstimateCallCost implements checker.CostEstimator.
-func (s sizes) EstimateCallCost(function, _ string, _ *checker.AstNode, _ []checker.AstNode) *checker.CallEstimate {
+// To look in a loaded list costs the same however long it is.
+func (s sizes) EstimateCallCost(function, _ string, _ *checker.AstNode, args []checker.AstNode) *checker.CallEstimate {
+	if function == operators.In && len(args) == 2 {
+		if path := args[1].Path(); len(path) == 1 && s.lists[path[0]] != nil {
+			return &checker.CallEstimate{CostEstimate: checker.CostEstimate{Min: 1, Max: 1}}
+		}
+	}
 	for i := range s.functions {
 		if f := &s.functions[i]; f.Name == function {
 			return &checker.CallEstimate{CostEstimate: checker.CostEstimate{Min: 1, Max: estimatedText}, ResultSize: sizeOf(f.Result.Kind())}

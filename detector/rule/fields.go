@@ -177,8 +177,7 @@ func callFields() []Field {
 			}
 			return types.DefaultTypeAdapter.NativeToValue(native(v.arguments()))
 		}},
-		text("call.args_text", "Every string of the arguments, names excluded, one a line.",
-			func(v *View) string { return v.texts.strings(v.arguments(), false) }).of(partCall).long(),
+		text("call.args_text", "Every string of the arguments, names excluded, one a line.", (*View).argumentsText).of(partCall).long(),
 		text("call.args_normal", "call.args_text unescaped, what is encoded in it decoded, in normal form.",
 			func(v *View) string { return content.Normalize(content.Reveal(v.text("call.args_text"))) }).of(partCall).long(),
 	)...)

@@ -10,6 +10,7 @@ import (
 	"github.com/google/cel-go/common/types/traits"
 
 	"github.com/mcpwatch/mcpwatch/content"
+	"github.com/mcpwatch/mcpwatch/detector/intel"
 )
 
 // Function is a function that expressions call, beside CEL's own and its strings extension.
@@ -22,11 +23,12 @@ type Function struct {
 	// One of the two is the function. ofText is not to be called with a long text: see of.
 	ofText func(string) ref.Val
 	call   func(args ...ref.Val) ref.Val
+	member bool // it is called as text.Name(list)
 }
 
 // Functions lists what expressions can call.
 func Functions() []Function {
-	return []Function{
+	return append([]Function{
 		textOf("normalize", "NFKC, lower case, invisible characters (zero-width, tags, controls, terminal escapes) removed, white space folded.", content.Normalize),
 		textOf("unescape", `Percent, \u, \x and HTML escapes undone, up to two levels deep.`, content.Unescape),
 		textOf("reveal", "The text unescaped, then what is decoded in it (see decoded), one a line.", content.Reveal),
@@ -35,6 +37,8 @@ func Functions() []Function {
 		listOfText("secrets", "The kinds of secrets in the text: private_key, jwt, github_token and such; assignment and authorization where only a name tells.", secretKinds),
 		listOfText("urls", "The URLs in the text, as they are written: 64 at the most.", content.URLs),
 		listOfText("hosts", "The hosts of the URLs in the text, lower case, in punycode, numeric addresses in their usual form: 64 at the most.", content.Hosts),
+		listOfText("domains", "The names with a dot in the text, in URLs or not, lower case, in punycode: 64 at the most.", content.Domains),
+		listOfText("hashes", "The MD5, SHA-1 and SHA-2 digests in the text, lower case: 64 at the most.", content.Hashes),
 		textOf("domain", "The registrable domain of a host (public suffix list), or the host where it has none.", content.Domain),
 		textOf("subdomain", "What stands before the registrable domain of a host.", content.Subdomain),
 		listOfText("addresses", "The IP addresses in the text: 64 at the most.", content.Addresses),
@@ -48,9 +52,9 @@ func Functions() []Function {
 		},
 		{
 			Name: "listed", Params: []*cel.Type{cel.StringType, cel.ListType(cel.StringType)}, Result: cel.BoolType,
-			Doc: "The host, or a domain above it, is in the list.", call: listed,
+			Doc: "The host, or a domain above it, is in the list; of a list of a kind, the same as `in`.", call: listed,
 		},
-	}
+	}, listFunctions()...)
 }
 
 func textOf(name, doc string, of func(string) string) Function {
@@ -104,6 +108,9 @@ func listed(args ...ref.Val) ref.Val {
 	if len(host) > longestHost {
 		return types.False
 	}
+	if named, is := args[1].(*namedList); is && named.set.Kind() != intel.Plain {
+		return named.Contains(host)
+	}
 	for name := strings.TrimSuffix(strings.ToLower(string(host)), "."); name != ""; {
 		if list.Contains(types.String(name)) == types.True {
 			return types.True
@@ -123,6 +130,9 @@ func (f *Function) option() cel.EnvOption {
 			}
 			return f.of(string(s))
 		})
+	}
+	if f.member {
+		return cel.Function(f.Name, cel.MemberOverload("string_"+f.Name, f.Params, f.Result, binding))
 	}
 	return cel.Function(f.Name, cel.Overload(f.Name+"_string", f.Params, f.Result, binding))
 }

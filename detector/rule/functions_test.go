@@ -22,6 +22,8 @@ func TestFunctions(t *testing.T) {
 		{"secrets", "-----BEGIN OPENSSH " + "PRIVATE KEY-----\nDB_PASSWORD=k3" + "Zq9vX2mT7w", `["assignment","private_key"]`},
 		{"urls", "see https://docs.test/a?b=1, and (ftp://b.test)", `["https://docs.test/a?b=1","ftp://b.test"]`},
 		{"hosts", "curl http://user@0xa9fea9fe/latest https://Bücher.test:8443/", `["169.254.169.254","xn--bcher-kva.test"]`},
+		{"domains", "dig a.evil.test; curl https://Evil.test/", `["a.evil.test","evil.test"]`},
+		{"hashes", "md5 " + strings.Repeat("A1", 16), `["` + strings.Repeat("a1", 16) + `"]`},
 		{"domain", "x.y.example.co.uk", `example.co.uk`},
 		{"domain", "10.0.0.1:80", `10.0.0.1`},
 		{"subdomain", "c2VjcmV0.exfil.example.co.uk", `c2vjcmv0.exfil`},
@@ -34,7 +36,7 @@ func TestFunctions(t *testing.T) {
 		{"traverses", "wait... /x", `false`},
 		{"entropy", "abcdabcd", `2`},
 	}
-	tested := map[string]bool{"listed": true} // TestListed
+	tested := map[string]bool{"listed": true, "containsAny": true, "mentions": true, "mentioned": true} // TestListed, TestLists
 	for _, tt := range tests {
 		tested[tt.function] = true
 		t.Run(tt.function, func(t *testing.T) {

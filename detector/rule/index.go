@@ -39,6 +39,7 @@ type textIndex struct {
 	literals  *match.Literals
 	byLiteral [][]int32 // by literal id: the conditions that it picks
 	runs      []runIndex
+	members   []int32 // the conditions that it picks where the text is cut
 }
 
 type runIndex struct {
@@ -54,8 +55,8 @@ type condition struct {
 	need    need
 	// values are need.oneOf in the index, names first: most events have another name.
 	values []valueNeed
-	// literals[i] are the ids, in the index of need.texts[i]'s field, of its literals.
-	literals [][]int
+	// literals[i] are the ids, in the index of need.texts[i]'s field, of its literals, sorted.
+	literals [][]int32
 	// textAt[i] is the place in index.texts of need.texts[i]'s field.
 	textAt    []int
 	reads     []int // the long fields that the expression reads
@@ -98,10 +99,11 @@ func (s *schema) newIndex(conditions []*condition) *index {
 				b = &match.Builder{}
 				builders[t.field] = b
 			}
-			var ids []int
+			var ids []int32
 			for _, l := range t.literals {
-				ids = append(ids, b.Add(l))
+				ids = append(ids, int32(b.Add(l)))
 			}
+			slices.Sort(ids)
 			c.literals = append(c.literals, ids)
 			c.textAt = append(c.textAt, at)
 		}
@@ -143,9 +145,9 @@ func (x *index) file(s *schema, id int32, c *condition) {
 			if shortest >= longLiteral {
 				rank = rankLongLiteral
 			}
-			better(rank, func() { x.texts[c.textAt[i]].fileLiterals(id, c.literals[i]) })
+			better(rank, func() { x.texts[c.textAt[i]].fileLiterals(id, c.literals[i], t.member) })
 		case t.run.N > 0:
-			better(rankRun, func() { x.texts[c.textAt[i]].fileRun(id, t.run) })
+			better(rankRun, func() { x.texts[c.textAt[i]].fileRun(id, t.run, t.member) })
 		}
 	}
 	for _, n := range c.values {
@@ -167,7 +169,8 @@ func rankOf(field string) int {
 	}
 }
 
-func (t *textIndex) fileLiterals(id int32, literals []int) {
+func (t *textIndex) fileLiterals(id int32, literals []int32, member bool) {
+	t.fileMember(id, member)
 	for _, l := range literals {
 		if n := len(t.byLiteral[l]); n == 0 || t.byLiteral[l][n-1] != id {
 			t.byLiteral[l] = append(t.byLiteral[l], id)
@@ -175,7 +178,14 @@ func (t *textIndex) fileLiterals(id int32, literals []int) {
 	}
 }
 
-func (t *textIndex) fileRun(id int32, run match.Run) {
+func (t *textIndex) fileMember(id int32, member bool) {
+	if member {
+		t.members = append(t.members, id)
+	}
+}
+
+func (t *textIndex) fileRun(id int32, run match.Run, member bool) {
+	t.fileMember(id, member)
 	for i := range t.runs {
 		if t.runs[i].run == run {
 			t.runs[i].conditions = append(t.runs[i].conditions, id)

@@ -8,6 +8,7 @@ import (
 
 	"pgregory.net/rapid"
 
+	"github.com/mcpwatch/mcpwatch/detector/intel"
 	"github.com/mcpwatch/mcpwatch/event"
 )
 
@@ -33,13 +34,38 @@ func shapes() []event.Event {
 		{Raw: "A"},
 		{Raw: "\xff"},
 		{Message: []byte(`{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"READ"}}`)},
+		withArguments(`{"path":"/ETC/Passwd","n":5,"deep":{"er":[{"path":"\u002fetc\/\u0070asswd"},7,true,"a\nb"]}}`),
+		withArguments(`{"path":"x","path":"\ud83d\ude00 a\u0000b","n":"5","a.b":"/etc/passwd"}`),
+		withArguments(`{"path":"�","deep":{"er":"/etc/passwd"}}`),
+		withArguments(`["/etc/passwd"]`),
+		withArguments(`{"long":"` + strings.Repeat("long ", 11<<10) + `","path":"/etc/passwd","after":"` + strings.Repeat("later ", 9<<10) + `"}`),
+		withArguments(`{"path":"` + strings.Repeat("long ", 16<<10) + `/etc/passwd"}`),
 	}
+}
+
+func withArguments(arguments string) event.Event {
+	return event.Event{Message: []byte(`{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"read","arguments":` + arguments + `}}`)}
+}
+
+// conditionsOnArguments are what rules ask of single arguments.
+func conditionsOnArguments() []string {
+	var all []string
+	for _, argument := range []string{`call.args.path`, `call.args["path"]`, `call.args.deep.er`, `call.args.deep.er[0].path`, `call.args["a.b"]`, `call.args.n`, `call.args.deep.er[3]`} {
+		for _, asks := range []string{
+			`%s == "/etc/passwd"`, `"5" == %s`, `%s == 5`, `%s.contains("etc/pass")`, `%s.startsWith("/etc")`, `%s.endsWith("g /etc/passwd")`, `%s in ["a\nb", "\u0000"]`,
+			`%s.matches("(?i)^/etc/(passwd|shadow)$")`, `%s.matches("[a-z]{6}")`, `%s.lowerAscii() == "/etc/passwd"`, `%s.lowerAscii().contains("\ufffd")`, `%s.contains("\u0000b")`,
+			`%s != "/etc/passwd"`, `"a\nb" in %s`, `%s.contains("long\nlong")`, `%s == lists.words[0]`, `%s in lists.words`, `size(%s) > 3`, `%s < "a"`,
+		} {
+			all = append(all, fmt.Sprintf(asks, argument))
+		}
+	}
+	return all
 }
 
 // expressions generates boolean expressions, at most so deep, over fields that only some
 // events have.
 func expressions(depth int) *rapid.Generator[string] {
-	leaf := rapid.SampledFrom([]string{
+	leaf := rapid.SampledFrom(append(conditionsOnArguments(), []string{
 		`event.kind == "request"`, `"response" == event.kind`, `event.kind != "error"`, `event.method == "tools/call"`,
 		`call.tool == "read"`, `call.args.path == "a"`, `has(call.args.path)`, `call.args_text.contains("a")`, `call.args.exists(k, k == "path")`,
 		`result.text == ""`, `result.is_error`, `result.size > 0`, `error.code == 5`, `error.code < 5`, `resource.uri == "a"`, `prompt.name == "a"`,
@@ -54,8 +80,11 @@ func expressions(depth int) *rapid.Generator[string] {
 		`call.args_text.lowerAscii().contains("a")`, `result.text.lowerAscii().contains("Token")`, `event.text.lowerAscii().contains("a")`,
 		`(result.text.lowerAscii().contains("secret") || result.text.lowerAscii().contains("token"))`, `(call.tool == "x" || call.tool == "read")`,
 		`(event.raw == "A" || event.raw.lowerAscii() == "b")`, `result.text.lowerAscii().startsWith("my")`, `(result.size > 60 || result.size > 10)`,
-		`result.size > 60`, `60 >= result.size`, `definition.text.contains("secret")`, `definition.normal.matches("(ab|secret)")`,
-	})
+		`result.size > 60`, `60 >= result.size`, `result.text.containsAny(["xx", "ToKEN", "5678"])`, `result.text.lowerAscii().containsAny(lists.words)`, `event.raw.containsAny(lists.words)`,
+		`call.args.path.lowerAscii().contains("a")`,
+		`call.tool.containsAny(["EA"])`, `event.text.mentions(lists.evil)`, `call.tool in lists.evil`, `call.args_text.mentioned(lists.evil).size() == 1`,
+		`definition.text.contains("secret")`, `definition.normal.matches("(ab|secret)")`,
+	}...))
 	if depth == 0 {
 		return leaf
 	}
@@ -79,16 +108,15 @@ func expressions(depth int) *rapid.Generator[string] {
 // TestTheIndexSkipsOnlyWhatIsNotTrue holds the indexed evaluation of random rule sets against
 // the plain one.
 func TestTheIndexSkipsOnlyWhatIsNotTrue(t *testing.T) {
-	found, skipped := 0, 0
+	found, skipped := map[Kind]int{}, map[Kind]int{}
 	rapid.Check(t, func(t *rapid.T) {
 		var rules []*Rule
 		for i := range rapid.IntRange(1, 6).Draw(t, "rules") {
-			rules = append(rules, &Rule{
-				ID: fmt.Sprintf("r%d", i), Title: "R", Severity: rapid.SampledFrom([]string{"low", "high"}).Draw(t, "severity"),
-				Match: expressions(3).Draw(t, "expression"),
-			})
+			r := anyRule(t)
+			r.ID, r.Title, r.Severity = fmt.Sprintf("r%d", i), "R", rapid.SampledFrom([]string{"low", "high"}).Draw(t, "severity")
+			rules = append(rules, r)
 		}
-		set, err := Compile(rules, []*List{{Name: "words", Values: []string{"read", "a"}}}, nil)
+		set, err := Compile(rules, []*List{{Name: "words", Values: []string{"read", "a"}}, {Name: "evil", Kind: intel.Hashes, Values: []string{"a"}}}, nil)
 		if err != nil {
 			t.Skip(err) // too deep or too costly an expression
 		}
@@ -106,12 +134,84 @@ func TestTheIndexSkipsOnlyWhatIsNotTrue(t *testing.T) {
 			if !slices.Equal(indexed, plain) {
 				t.Fatalf("shape %d: the index finds %v, evaluation of all %v", i, indexed, plain)
 			}
-			found += len(plain)
-			skipped += len(rules) - len(plain)
+			for _, r := range rules {
+				if !slices.ContainsFunc(plain, func(found string) bool { return strings.HasPrefix(found, r.ID+" ") }) {
+					skipped[r.Kind()]++
+				}
+			}
+			for _, f := range plain {
+				var n int
+				if _, err := fmt.Sscanf(f, "r%d", &n); err != nil {
+					t.Fatal(err)
+				}
+				found[rules[n].Kind()]++
+			}
 		}
 	})
-	if found == 0 || skipped == 0 {
-		t.Errorf("%d found and %d not: it was not put to the test", found, skipped)
+	for _, kind := range []Kind{KindMatch, KindCount, KindDistinct, KindSum, KindSequence, KindAbsence, KindFirstSeen} {
+		if found[kind] == 0 || skipped[kind] == 0 {
+			t.Errorf("of %s rules, %d found and %d not: they were not put to the test", kind, found[kind], skipped[kind])
+		}
+	}
+}
+
+// TestConditionsOnArguments holds each alone, as rules have them, on every shape.
+func TestConditionsOnArguments(t *testing.T) {
+	found := 0
+	for _, when := range conditionsOnArguments() {
+		for _, expression := range []string{when, when + ` && call.tool == "read"`} {
+			set, err := Compile([]*Rule{{ID: "r", Title: "R", Severity: "low", Match: expression}}, []*List{{Name: "words", Values: []string{"read", "a"}}}, nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			view := set.NewView()
+			for i, e := range shapes() {
+				var parser event.Parser
+				m, err := parser.Parse(e.Message)
+				if err != nil {
+					t.Fatal(err)
+				}
+				view.Reset(&e, &m)
+				indexed := collect(set.Match, view)
+				view.Reset(&e, &m)
+				plain := collect(set.matchAll, view)
+				if !slices.Equal(indexed, plain) {
+					t.Errorf("%s on shape %d: the index finds %v, evaluation %v", expression, i, indexed, plain)
+				}
+				found += len(plain)
+			}
+		}
+	}
+	if found < 50 {
+		t.Errorf("%d found: it was not put to the test", found)
+	}
+}
+
+// anyRule is a rule of any kind, on events or definitions. Of a sequence and an absence, the second
+// condition may speak of the first one's event.
+func anyRule(t *rapid.T) *Rule {
+	when := expressions(3).Draw(t, "expression")
+	actor, later := []string{"actor"}, func() string {
+		when := expressions(2).Draw(t, "later")
+		return rapid.SampledFrom([]string{
+			"(" + when + ") && call.tool == first.call.tool", "first.event.kind == event.kind && (" + when + ")", "first.server.id != server.id || (" + when + ")", when,
+		}).Draw(t, "refers")
+	}
+	switch rapid.SampledFrom([]Kind{KindMatch, KindMatch, KindCount, KindDistinct, KindSum, KindSequence, KindAbsence, KindFirstSeen}).Draw(t, "kind") {
+	case KindCount:
+		return &Rule{Count: &Count{When: when, By: actor, Within: "1m", AtLeast: 2}}
+	case KindDistinct:
+		return &Rule{Distinct: &Distinct{When: when, Of: "call.tool", By: actor, Within: "1m", AtLeast: 2}}
+	case KindSum:
+		return &Rule{Sum: &Sum{When: when, Of: "result.size", By: actor, Within: "1m", AtLeast: 2}}
+	case KindSequence:
+		return &Rule{Sequence: &Sequence{By: actor, Within: "1m", Steps: []Step{{As: "first", When: when}, {When: later()}, {When: later()}}}}
+	case KindAbsence:
+		return &Rule{Absence: &Absence{By: actor, Within: "1m", After: Step{As: "first", When: when}, Without: Step{When: later()}}}
+	case KindFirstSeen:
+		return &Rule{FirstSeen: &FirstSeen{When: when, Of: "call.tool", By: actor, Learn: "1h"}}
+	default:
+		return &Rule{Match: when}
 	}
 }
 
@@ -145,7 +245,7 @@ func collect(match func(*View, Found), v *View) []string {
 		if d != nil {
 			name = d.name
 		}
-		found = append(found, fmt.Sprint(p.Rule.ID, steps, name))
+		found = append(found, fmt.Sprintf("%s %b %s", p.Rule.ID, steps, name))
 	})
 	return found
 }
@@ -202,6 +302,13 @@ func TestNeeds(t *testing.T) {
 		`result.text.lowerAscii().matches("[a-z]{40}")`:                             `result`,
 		`result.text.matches("[a-z]{40}")`:                                          `result result.text~40`,
 		`hosts(result.text).exists(h, internal(h))`:                                 `result`,
+		`call.args.path == "/etc/Passwd"`:                                           `call call.args_text~[/etc/passwd]`,
+		`call.args.a[2].b.lowerAscii().startsWith("abc")`:                           `call call.args_text~[abc]`,
+		`call.args.a == 5 || call.args.path in ["x", ""]`:                           `call`,
+		`result.text.containsAny(["Abc", "d"]) || result.text.contains("e")`:        `result result.text~[abc d e]`,
+		`call.args.a.containsAny(lists.words)`:                                      `call call.args_text~[a read]`,
+		`call.tool.containsAny(lists.words)`:                                        `call`,
+		`"abc" in call.args.a`:                                                      `call`,
 	} {
 		set, err := Compile([]*Rule{{ID: "r", Title: "R", Severity: "low", Match: text}}, []*List{{Name: "words", Values: []string{"read", "a"}}}, nil)
 		if err != nil {

@@ -28,7 +28,9 @@ type oneOf struct {
 
 // textNeed says that a long text holds one of some literals, ASCII case aside, or a run of bytes.
 type textNeed struct {
-	field    int
+	field int
+	// member says that what is needed may lie in what is cut out of the text.
+	member   bool
 	literals []string // sorted; none: unknown
 	run      match.Run
 }
@@ -58,7 +60,7 @@ func (c comparison) holds(n int64) bool {
 // Bounds of what one condition puts into the index.
 const (
 	maxNeedValues   = 1024
-	maxNeedLiterals = 256
+	maxNeedLiterals = maxPhrases
 )
 
 func (n need) and(m need) need {
@@ -84,7 +86,7 @@ func (n need) or(m need) need {
 	for _, a := range n.texts {
 		for _, b := range m.texts {
 			if a.field == b.field && len(a.literals) > 0 && len(b.literals) > 0 && len(a.literals)+len(b.literals) <= maxNeedLiterals {
-				common.texts = append(common.texts, textNeed{field: a.field, literals: union(a.literals, b.literals)})
+				common.texts = append(common.texts, textNeed{field: a.field, member: a.member || b.member, literals: union(a.literals, b.literals)})
 				break
 			}
 		}

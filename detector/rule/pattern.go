@@ -1,8 +1,11 @@
 package rule
 
 import (
+	"fmt"
+	"math"
 	"regexp"
 	"regexp/syntax"
+	"unicode/utf8"
 
 	"github.com/google/cel-go/cel"
 	"github.com/google/cel-go/common/overloads"
@@ -38,6 +41,81 @@ func patterns() cel.ProgramOption {
 			}), nil
 		},
 	})
+}
+
+// Bounds of a pattern: how many steps of bytes it compiles to, and how many copies its counted repeats
+// are of what they repeat, the one that it begins with aside. An automaton of more would not fit into its
+// memory on a hostile text, and the engine would go on without, a thousand times slower. It can already come to
+// that from 200 copies on, where what is repeated overlaps what is before it, as in [ab]a[ab]{200}.
+const (
+	maxPatternSize = 10_000
+	maxCopies      = 800
+)
+
+// boundPattern refuses a pattern that is too large. One that cannot be read is for others to refuse.
+func boundPattern(pattern string) error {
+	re, err := syntax.Parse(pattern, syntax.Perl)
+	if err != nil {
+		return nil //nolint:nilerr // compiling it says what is wrong, and where
+	}
+	size, copies := extent(re)
+	if first := begins(re); first != nil {
+		_, own := extent(first)
+		copies -= own
+	}
+	switch {
+	case size > maxPatternSize:
+		return fmt.Errorf("the pattern `%s` compiles to about %d steps, at most %d are taken: repeat less, or smaller classes than \\pL", cut(pattern, maxShown), size, maxPatternSize)
+	case copies > maxCopies:
+		return fmt.Errorf("the pattern `%s` repeats what is not at its beginning up to %d times, at most %d are taken: use * or +, or smaller counts", cut(pattern, maxShown), copies, maxCopies)
+	}
+	return nil
+}
+
+// extent is about how many steps of bytes an expression compiles to, and how many copies its counted
+// repeats make, of alternatives the most that one does. What is more than an int32 does not matter.
+func extent(re *syntax.Regexp) (size, copies int) {
+	for _, sub := range re.Sub {
+		s, c := extent(sub)
+		if size = min(size+s, math.MaxInt32); re.Op == syntax.OpAlternate {
+			copies = max(copies, c)
+		} else {
+			copies = min(copies+c, math.MaxInt32)
+		}
+	}
+	switch re.Op {
+	case syntax.OpLiteral:
+		size = len(string(re.Rune))
+	case syntax.OpCharClass:
+		for i := 0; i+1 < len(re.Rune); i += 2 {
+			if size++; re.Rune[i+1] >= utf8.RuneSelf {
+				size += 2 // a range beyond ASCII is about three of bytes
+			}
+		}
+	case syntax.OpAnyChar, syntax.OpAnyCharNotNL:
+		size = 10
+	case syntax.OpRepeat:
+		n := max(re.Min, re.Max, 1)
+		size = min(size*n, math.MaxInt32)
+		if n > 1 {
+			copies = min(max(copies, 1)*n, math.MaxInt32)
+		}
+	default:
+		size++
+	}
+	return size, copies
+}
+
+// begins is the counted repeat of a class or character that a pattern begins with: it is in one place of each
+// count at most, however a text goes on.
+func begins(re *syntax.Regexp) *syntax.Regexp {
+	for (re.Op == syntax.OpConcat || re.Op == syntax.OpCapture) && len(re.Sub) > 0 {
+		re = re.Sub[0]
+	}
+	if re.Op == syntax.OpRepeat && len(re.Sub[0].Sub) == 0 {
+		return re
+	}
+	return nil
 }
 
 func matcher(pattern string) (func(string) bool, error) {

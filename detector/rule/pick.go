@@ -72,6 +72,9 @@ func (x *index) pick(v *View, p *picker) {
 		t := &x.texts[i]
 		if p.scanned[i] = t.parts&^v.has == 0; p.scanned[i] {
 			t.pick(v.textOf(t.field), p, &p.hits[i])
+			if v.argumentsCut {
+				p.add(t.members)
+			}
 		}
 	}
 }
@@ -165,8 +168,22 @@ func (c *condition) holds(i int, v *View, p *picker) bool {
 		return false // the event does not have the text
 	}
 	t := &c.need.texts[i]
-	if len(t.literals) > 0 && !slices.ContainsFunc(c.literals[i], p.hits[at].Has) {
+	if t.member && v.argumentsCut {
+		return true
+	}
+	if len(t.literals) > 0 && !anyOf(c.literals[i], &p.hits[at]) {
 		return false
 	}
 	return t.run.N == 0 || t.run.In(v.textOf(t.field))
+}
+
+// anyOf reports whether one of some literals, sorted, was found. A list has many more than a text.
+func anyOf(ids []int32, h *match.Hits) bool {
+	if found := h.IDs(); len(found) < len(ids)/linearSearch {
+		return slices.ContainsFunc(found, func(id int32) bool {
+			_, is := slices.BinarySearch(ids, id)
+			return is
+		})
+	}
+	return slices.ContainsFunc(ids, func(id int32) bool { return h.Has(int(id)) })
 }

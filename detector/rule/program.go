@@ -17,6 +17,7 @@ import (
 	"github.com/google/cel-go/common/types/ref"
 	"github.com/google/cel-go/interpreter"
 
+	"github.com/mcpwatch/mcpwatch/detector/intel"
 	"github.com/mcpwatch/mcpwatch/finding"
 )
 
@@ -435,6 +436,9 @@ func version(r *Rule, reads []string, lists []*List) (string, error) {
 	for _, l := range lists {
 		if slices.Contains(reads, "lists."+l.Name) {
 			fmt.Fprintf(h, "%q %q\n", l.Name, l.Values)
+			if l.Kind != intel.Plain {
+				fmt.Fprintf(h, "%q\n", l.Kind)
+			}
 		}
 	}
 	return hex.EncodeToString(h.Sum(nil)[:8]), nil

@@ -13,7 +13,7 @@ import (
 type schema struct {
 	fields          []Field
 	index           map[string]int
-	lists           map[string][]string // by lists.NAME
+	lists           map[string]*List // by lists.NAME
 	functions       []Function
 	env             *cel.Env
 	definitionSlots []int
@@ -21,18 +21,14 @@ type schema struct {
 }
 
 func newSchema(lists []*List) *schema {
-	s := &schema{fields: Fields(), index: map[string]int{}, lists: map[string][]string{}, functions: Functions(), absent: absentValue()}
+	s := &schema{fields: Fields(), index: map[string]int{}, lists: map[string]*List{}, functions: Functions(), absent: absentValue()}
 	for _, l := range lists {
-		members := make(map[string]struct{}, len(l.Values))
-		for _, value := range l.Values {
-			members[value] = struct{}{}
-		}
-		value := stringSet{types.NewStringList(types.DefaultTypeAdapter, l.Values), members}
+		value := newNamedList(l)
 		s.fields = append(s.fields, Field{
 			Name: "lists." + l.Name, Type: cel.ListType(cel.StringType), Doc: l.Description,
 			value: func(*View) ref.Val { return value }, constant: true,
 		})
-		s.lists["lists."+l.Name] = l.Values
+		s.lists["lists."+l.Name] = l
 	}
 	for i, f := range s.fields {
 		s.index[f.Name] = i

@@ -11,6 +11,8 @@ import (
 	"github.com/google/cel-go/common/types"
 	"github.com/google/cel-go/common/types/ref"
 	"github.com/google/cel-go/interpreter"
+
+	"github.com/mcpwatch/mcpwatch/detector/intel"
 )
 
 // valuesIn says what the names in an expression stand for, those of earlier steps too, and of a
@@ -101,6 +103,29 @@ func foundAt(e ast.Expr, details *cel.EvalDetails) int {
 		}
 	}
 	return 0
+}
+
+// hit is the value of a list that a condition finds in a text.
+func (s *schema) hit(e ast.Expr, details *cel.EvalDetails) (value string, found bool) {
+	if e.Kind() != ast.CallKind || !e.AsCall().IsMemberFunction() || len(e.AsCall().Args()) != 1 || details == nil {
+		return "", false
+	}
+	of, _ := details.State().Value(e.AsCall().Target().ID())
+	text, isText := of.(types.String)
+	values, known := s.phraseList(e.AsCall().Args()[0])
+	if !isText || !known {
+		return "", false
+	}
+	switch e.AsCall().FunctionName() {
+	case containsAny:
+		return newPhrases(values).in(string(text))
+	case mentions:
+		name, _ := identifier(e.AsCall().Args()[0])
+		for value := range intel.New(s.lists[name].Kind, values).In(string(text)) {
+			return value, true
+		}
+	}
+	return "", false
 }
 
 // Bounds of a value that is shown, in bytes before they are escaped.

@@ -5,8 +5,6 @@ import (
 	"unsafe"
 
 	"github.com/google/cel-go/common/types"
-	"github.com/google/cel-go/common/types/ref"
-	"github.com/google/cel-go/common/types/traits"
 	"github.com/google/cel-go/interpreter"
 
 	"github.com/mcpwatch/mcpwatch/event"
@@ -27,6 +25,7 @@ type View struct {
 	argumentsParser event.Parser
 	argumentsValue  event.Value
 	argumentsRead   bool
+	argumentsCut    bool // call.args_text lacks a part of them
 
 	// A slot is a field's value; it is good where it was filled in this round.
 	slots []slot
@@ -72,7 +71,7 @@ func absentValue() *types.Err {
 // Reset makes the view show another event. The message was parsed from the event's.
 func (v *View) Reset(e *event.Event, m *event.Message) {
 	v.event, v.message, v.definition = e, m, nil
-	v.argumentsValue, v.argumentsRead = event.Value{}, false
+	v.argumentsValue, v.argumentsRead, v.argumentsCut = event.Value{}, false, false
 	v.has = v.partsOf()
 	v.round++
 	if v.round == 0 { // it wrapped: what looks filled is four milliards of events old
@@ -210,6 +209,15 @@ func (v *View) arguments() event.Value {
 	return v.argumentsValue
 }
 
+// argumentsText is every string of the arguments, one a line.
+func (v *View) argumentsText() string {
+	begin := len(v.texts.buffer)
+	v.texts.buffer = v.arguments().AppendStrings(v.texts.buffer, false)
+	text, cut := v.texts.from(begin)
+	v.argumentsCut = cut > 0
+	return text
+}
+
 // eventText is every string of the message, and what was sent in place of one.
 func (v *View) eventText() string {
 	begin := len(v.texts.buffer)
@@ -327,20 +335,4 @@ func native(v event.Value) any {
 	case event.Absent, event.Null:
 	}
 	return types.NullValue
-}
-
-// stringSet is a list whose membership test is one look-up.
-type stringSet struct {
-	traits.Lister
-	members map[string]struct{}
-}
-
-// Contains implements CEL's `in`.
-func (s stringSet) Contains(value ref.Val) ref.Val {
-	text, ok := value.(types.String)
-	if !ok {
-		return types.False
-	}
-	_, found := s.members[string(text)]
-	return types.Bool(found)
 }
