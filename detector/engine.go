@@ -210,7 +210,7 @@ func (g *Engine) found(p *rule.Program, steps uint32, d *rule.Definition) {
 	if p.Kind == rule.KindMatch {
 		f := g.finding(p, e, d)
 		g.keeper.conclude(p, &f, conclusion{
-			actor: e.Actor, quiet: func() ([]string, bool) { return p.QuietKey(g.view) }, credential: credentialOf(e.Tenant, e.Source.Name),
+			actor: e.Actor, quiet: func() []string { return p.QuietKey(g.view) }, credential: credentialOf(e.Tenant, e.Source.Name),
 			judge:    func() rule.Judgement { return p.Judge(g.view, nil) },
 			excepted: func() (string, []string) { return p.Excepted(g.view) },
 		}, out)
@@ -263,7 +263,7 @@ func (g *Engine) hit(p *rule.Program, steps uint32, e *event.Event) (h hit, ok b
 	case rule.KindMatch, rule.KindCount, rule.KindSequence, rule.KindAbsence:
 	}
 	if p.Quiet > 0 {
-		h.quiet, _ = p.QuietKey(g.view)
+		h.quiet = p.QuietKey(g.view)
 	}
 	return h, ok
 }

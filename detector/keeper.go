@@ -148,7 +148,7 @@ func credentialOf(tenant, source string) uint64 {
 // conclusion says what becomes of a finding on its way: its words, and what may hold it back.
 type conclusion struct {
 	actor      string
-	quiet      func() ([]string, bool)
+	quiet      func() []string
 	credential uint64
 	judge      func() rule.Judgement
 	excepted   func() (hides string, expired []string)
@@ -179,12 +179,8 @@ func (k *keeper) conclude(p *rule.Program, f *finding.Finding, c conclusion, out
 
 // admit asks the rule's quiet time whether a finding passes.
 func (k *keeper) admit(p *rule.Program, f *finding.Finding, c conclusion) (ok bool, suppressed uint32) {
-	parts, has := c.quiet()
-	if !has {
-		parts = nil
-	}
 	t := k.trackers[p.Rule.ID]
-	key := quietKeyOf(p, f.Tenant, c.actor, parts)
+	key := quietKeyOf(p, f.Tenant, c.actor, c.quiet())
 	at := f.Received.UnixMicro()
 	if !p.Fleet {
 		at = min(at, f.Time.UnixMicro())

@@ -178,7 +178,7 @@ func (k *keeper) concludeHit(p *rule.Program, h *hit, earlier []*rule.Sighting, 
 	f.Events = append(f.Events, s.Event)
 	f.DeriveID()
 	c := conclusion{
-		actor: s.Actor, quiet: func() ([]string, bool) { return h.quiet, h.quiet != nil }, credential: credentialOf(s.Tenant, s.Source),
+		actor: s.Actor, quiet: func() []string { return h.quiet }, credential: credentialOf(s.Tenant, s.Source),
 		judge:    func() rule.Judgement { return p.Recall(s, earlier) },
 		excepted: func() (string, []string) { return p.ExceptedSighting(s) },
 	}

@@ -38,6 +38,8 @@ func (s *schema) needOf(e ast.Expr) need {
 	}
 	n := need{parts: s.reads(e)}
 	switch call.FunctionName() {
+	case present:
+		n.parts = s.reads(args[0])
 	case operators.Equals:
 		for i, a := range args {
 			n = n.and(s.equality(a, args[1-i]))
@@ -219,6 +221,8 @@ func (s *schema) callReads(call ast.CallExpr) part {
 		return common
 	case operators.Conditional:
 		return s.reads(args[0])
+	case present:
+		return 0 // it has a value, whatever the event has
 	}
 	var all part
 	if call.IsMemberFunction() {

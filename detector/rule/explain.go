@@ -14,8 +14,8 @@ import (
 type Explanation struct {
 	Definition string            `json:"definition,omitempty"` // kind and name, where the rule judges those
 	Steps      []StepExplanation `json:"steps"`
-	// Key is the rule's key for the event, Quiet what its suppression goes by; nil where the rule
-	// has none, or the event no value for a part of it.
+	// Key is the rule's key for the event, nil where the rule has none, or the event no value for a
+	// part of it; Quiet is what its suppression goes by.
 	Key   []string `json:"key,omitempty"`
 	Quiet []string `json:"quiet,omitempty"`
 	// Of is the value that the rule counts, adds or compares, cut for people to read; "" where its
@@ -81,7 +81,7 @@ func (v *View) explain(p *Program) (Explanation, error) {
 		x.Key, _ = p.Key(v)
 	}
 	if p.Quiet > 0 {
-		x.Quiet, _ = p.QuietKey(v)
+		x.Quiet = p.QuietKey(v)
 	}
 	if p.of != nil {
 		x.Of = forPeople(shown(p.of.value(v)))
@@ -107,13 +107,18 @@ func (v *View) explainStep(p *Program, n int) (StepExplanation, error) {
 }
 
 // ExplainThen evaluates the part of a step's condition that is about earlier steps, on the shown
-// event and those steps. There is none where the leaves are none.
+// event and those steps, as the program does: of those steps, and for a program of the second stage
+// of the event too, it reads what is remembered. There is none where the leaves are none.
 func (v *View) ExplainThen(p *Program, step int, earlier []*Sighting) (is bool, leaves []Leaf, err error) {
 	then := p.steps[step].then
 	if then == nil {
 		return true, nil, nil
 	}
-	if is, leaves, err = p.explain(then, story{p, v, earlier}); err != nil {
+	now := interpreter.Activation(v)
+	if p.Fleet {
+		now = memory{p.schema, p.Sight(v)}
+	}
+	if is, leaves, err = p.explain(then, story{p, now, earlier}); err != nil {
 		return false, nil, fmt.Errorf("explaining rule %s: %w", p.Rule.ID, err)
 	}
 	return is, leaves, nil

@@ -129,12 +129,12 @@ func (b *builder) severity() {
 		wrong()
 		return
 	}
-	x, err := b.compile("$.severity", text, cel.StringType)
+	chosen, err := b.choice("$.severity", text, cel.StringType)
 	if err != nil {
 		b.problem(err)
 		return
 	}
-	for _, outcome := range outcomes(x.tree.NativeRep().Expr()) {
+	for _, outcome := range outcomes(chosen.tree.NativeRep().Expr()) {
 		word, ok := constant(outcome)
 		s := finding.Severity(word)
 		if !ok || s.Rank() == 0 {
@@ -145,7 +145,7 @@ func (b *builder) severity() {
 			b.p.Severity = s
 		}
 	}
-	b.p.severity = &x
+	b.p.severity = chosen
 }
 
 // outcomes are what a conditional expression can choose.

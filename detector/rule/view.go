@@ -48,7 +48,7 @@ type View struct {
 }
 
 type slot struct {
-	value   any // ref.Val, or absentValue
+	value   ref.Val // nil where there is none
 	text    string
 	valueIn uint32 // the round in which value was computed
 	textIn  uint32
@@ -121,26 +121,38 @@ func (v *View) ResolveName(name string) (any, bool) {
 
 // resolve is a field's CEL value, or absentValue.
 func (v *View) resolve(i int) any {
+	if value := v.value(i); value != nil {
+		return value
+	}
+	v.absent++
+	return v.schema.absent
+}
+
+// value is a field's CEL value, computed once an event, or nil where the event has none.
+func (v *View) value(i int) ref.Val {
 	s := &v.slots[i]
 	if s.valueIn != v.round {
-		s.value, s.valueIn = v.schema.absent, v.round
-		if f := &v.schema.fields[i]; f.needs&^v.has == 0 {
-			switch {
-			case f.text != nil:
-				s.value = types.String(v.textOf(i))
-			case f.number != nil:
-				s.value = types.Int(f.number(v))
-			default:
-				if value := f.value(v); value != nil {
-					s.value = value
-				}
-			}
-		}
-	}
-	if s.value == any(v.schema.absent) {
-		v.absent++
+		s.value, s.valueIn = v.computed(i), v.round
 	}
 	return s.value
+}
+
+func (v *View) computed(i int) ref.Val {
+	f := &v.schema.fields[i]
+	switch {
+	case f.needs&^v.has != 0:
+	case f.text != nil:
+		if text := v.textOf(i); text != "" || f.empty {
+			return types.String(text)
+		}
+	case f.number != nil:
+		if n, there := f.number(v); there {
+			return types.Int(n)
+		}
+	default:
+		return f.value(v)
+	}
+	return nil
 }
 
 // textOf is a text field's text, "" where the event does not have it.
@@ -193,6 +205,15 @@ func (v *View) era() string {
 		return "modern"
 	}
 	return "legacy"
+}
+
+// hasArguments reports whether a call has arguments; those of a paired request are not parsed for it.
+func (v *View) hasArguments() bool {
+	if v.message.Method != "" {
+		return v.arguments().Kind() > event.Null
+	}
+	r := v.event.Request
+	return r != nil && len(r.Arguments) > 0 && r.Arguments.Kind() != 'n'
 }
 
 func (v *View) arguments() event.Value {
