@@ -115,7 +115,7 @@ func (x *explainer) event(row int, e *event.Event, parsed *event.Message) (*expl
 		text string
 	}{
 		{after.Malformed > before.Malformed, "the message is no JSON: rules read the rest"},
-		{after.Uninspected > before.Uninspected, "the text is long: its middle is not inspected"},
+		{after.Uninspected > before.Uninspected, "no text shows all of it: the middle of a long text, or a long name of a member, is not inspected"},
 		{after.Unjudged > before.Unjudged, "it defines more than is judged"},
 		{after.UnjudgedRules > before.UnjudgedRules, "it costs more than the budget of an event: not all is judged"},
 		{after.Unkeyed > before.Unkeyed, "it meets a condition and has no value for the key, or for what is counted"},

@@ -29,6 +29,15 @@ func shapes() []event.Event {
 		{Message: []byte(`{"jsonrpc":"2.0","id":1,"result":{"content":[{"text":"my TOKEN"}]}}`), Request: request},
 		{Message: []byte(`{"jsonrpc":"2.0","id":1,"result":{"content":["my t\u006fken 12345678"]}}`)},
 		{Message: []byte(`{"jsonrpc":"2.0","id":1,"result":{"tools":[{"name":"a","description":"SECRET"},{"name":"b"}]}}`)},
+		{
+			Message: []byte(`{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"read","arguments":{}}}`), Session: "a",
+			Server: event.Server{ID: "a"}, Principal: event.Principal{Subject: "a", Scopes: []string{"a"}}, Measured: event.Measured{Size: 3},
+			HTTP: event.HTTP{Method: "POST", Headers: map[string]string{"origin": "a"}},
+		},
+		{Message: []byte(`{"jsonrpc":"2.0","id":1,"error":{"code":0}}`), Server: event.Server{ID: "A"}, Measured: event.Measured{DurationMS: 9}},
+		{Message: []byte(`{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"arguments":null}}`), Principal: event.Principal{Issuer: "x"}},
+		{Message: []byte(`{"jsonrpc":"2.0","id":1,"method":"elicitation/create","params":{"url":"a","requestedSchema":{"properties":{}}}}`)},
+		{Message: []byte(`{"jsonrpc":"2.0","id":1,"result":{"tools":[{"title":"a"}]}}`), Server: event.Server{ID: "a"}},
 		{Raw: "a"},
 		{Raw: "A"},
 		{Raw: "\xff"},
@@ -51,6 +60,12 @@ func expressions(depth int) *rapid.Generator[string] {
 		`call.tool.lowerAscii() == "read"`, `call.tool.lowerAscii() in ["Read", "read", "x"]`, `call.tool.lowerAscii() == "READ"`,
 		`event.raw.lowerAscii() == "a"`, `event.raw.lowerAscii() in ["\ufffd", "b"]`, `event.raw in ["A", "\ufffd"]`, `result.text.lowerAscii() == "\ufffd"`,
 		`call.tool.lowerAscii() == call.tool`, `"read" == call.tool.lowerAscii().lowerAscii()`, `result.text.lowerAscii() in ["my token", ""]`,
+		`principal.issuer != "x"`, `size(principal.scopes) == 0`, `"a" in principal.scopes`, `measured.size < 5`, `measured.duration_ms == 0`, `5 > measured.size`,
+		`server.id == ""`, `server.id in ["", "a"]`, `server.id.lowerAscii() in ["", "a"]`, `server.id != "b"`, `event.session == "a"`, `event.session in lists.words`,
+		`has(server.id)`, `has(principal.subject)`, `has(call.args)`, `has(call.args_text)`, `has(event.raw)`, `has(http.headers.origin)`, `has(definition.title)`, `has(event.kind)`,
+		`http.method == ""`, `http.status < 300`, `http.headers["origin"] == "a"`, `definition.title == "a"`, `definition.name != "a"`, `definition.description == ""`,
+		`definition.description.contains("")`, `call.args_text == ""`, `call.args_text in ["", "a"]`, `sampling.max_tokens < 9`, `elicitation.message == ""`, `elicitation.url == "a"`,
+		`size(elicitation.fields) == 0`, `error.code == 0`, `error.message == ""`, `error.message != "x"`, `event.method != "x"`, `event.text == ""`,
 		`result.size > 60`, `60 >= result.size`, `definition.text.contains("secret")`, `definition.normal.matches("(ab|secret)")`,
 	})
 	if depth == 0 {

@@ -33,6 +33,7 @@ type View struct {
 	round uint32
 	// texts holds the texts of the event, definitionTexts those of the shown definition.
 	texts, definitionTexts textBuffer
+	hidden                 span // what event.text leaves out of the event's text
 	uninspected            int64
 
 	scratch  scratch
@@ -82,14 +83,9 @@ func (v *View) Reset(e *event.Event, m *event.Message) {
 	v.texts.reset()
 	v.definitionTexts.reset()
 	v.memo.reset()
-	v.uninspected, v.unjudgedRules = 0, 0
-	if len(e.Message)+len(e.Raw) > maxHead+maxTail {
-		v.text("event.text") // says how much of it no rule sees
-	}
+	v.unjudgedRules = 0
+	v.uninspected = v.countUninspected()
 }
-
-// Uninspected is how many bytes in the middle of the shown event's text no rule sees.
-func (v *View) Uninspected() int64 { return v.uninspected }
 
 // Absent is how many reads of the view found no value so far.
 func (v *View) Absent() uint64 { return v.absent }
@@ -246,8 +242,8 @@ func (v *View) eventText() string {
 			v.texts.buffer = append(append(v.texts.buffer, text...), '\n')
 		}
 	}
-	text, cut := v.texts.from(begin)
-	v.uninspected = int64(cut)
+	text, hidden := v.texts.from(begin)
+	v.hidden = hidden
 	return text
 }
 
@@ -273,19 +269,19 @@ func (t *textBuffer) strings(value event.Value, names bool) string {
 }
 
 // from is the text in the buffer from a place on, without its last line break: head and
-// tail where it is long, and how many bytes between them were cut out.
-func (t *textBuffer) from(begin int) (text string, cut int) {
+// tail where it is long, and what between them was cut out.
+func (t *textBuffer) from(begin int) (text string, hidden span) {
 	t.longest = max(t.longest, len(t.buffer))
 	built := t.buffer[begin:]
 	if n := len(built); n > 0 {
 		built = built[:n-1]
 	}
 	if head, tail := middle(built); head < tail {
-		cut = tail - head
+		hidden = span{head, tail}
 		built = append(append(built[:head], '\n'), built[tail:]...)
 	}
 	t.buffer = t.buffer[:begin+len(built)]
-	return unsafe.String(unsafe.SliceData(built), len(built)), cut //nolint:gosec // written once an event, read until the next
+	return unsafe.String(unsafe.SliceData(built), len(built)), hidden //nolint:gosec // written once an event, read until the next
 }
 
 // middle is where what no rule sees of a text begins and ends, between characters.
