@@ -26,7 +26,6 @@ type Mapping struct {
 type mappedField struct {
 	Type    fieldType `yaml:"type"`
 	Present string    `yaml:"present"`
-	Unsure  bool      `yaml:"unsure"`
 	Values  []string  `yaml:"values"`
 	Lower   bool      `yaml:"lower"`
 }
@@ -158,6 +157,9 @@ func (m *Mapping) fieldNamed(name string) field {
 	}
 	return f
 }
+
+// neverEmpty reports whether an empty text is the same as none: of our own fields with a short text.
+func (f field) neverEmpty() bool { return f.Type == typeText && f.Present == "has("+f.cel+")" }
 
 // member is a member of a field that has several: of arguments also a member's member.
 func (f field) member(name string) field {
