@@ -1,6 +1,10 @@
 package rule
 
-import "github.com/mcpwatch/mcpwatch/event"
+import (
+	"bytes"
+
+	"github.com/mcpwatch/mcpwatch/event"
+)
 
 // maxName is the longest name of a member, in bytes as it is written, that is taken for a name: in a
 // longer one a text can hide, which no text field shows outside of definitions.
@@ -34,7 +38,7 @@ func (v *View) countUninspected() int64 {
 	for d := range defined {
 		n -= d.NamesOver(maxName)
 		if len(d.Raw()) > maxHead+maxTail {
-			head, tail := middle(v.definitionTexts.scratch(d, true))
+			head, tail := middle(bytes.TrimSuffix(v.definitionTexts.scratch(d, true), []byte("\n")))
 			n += tail - head
 		}
 	}
