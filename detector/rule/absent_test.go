@@ -76,6 +76,7 @@ func TestAnAbsentFieldIsInNoComparison(t *testing.T) {
 	call := event.Event{Message: []byte(`{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"x"}}`)}
 	full := everything()
 	full.Message = []byte(`{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"x","arguments":{"path":"p"}}}`)
+	nameless := event.Event{Message: []byte(`{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{}}`)}
 	empty := event.Event{Message: []byte(`{"jsonrpc":"2.0","id":1,"result":{}}`)}
 	elicitation := event.Event{Message: []byte(`{"jsonrpc":"2.0","id":1,"method":"elicitation/create","params":{"mode":"url"}}`)}
 	sampling := event.Event{Message: []byte(`{"jsonrpc":"2.0","id":1,"method":"sampling/createMessage","params":{}}`)}
@@ -105,7 +106,9 @@ func TestAnAbsentFieldIsInNoComparison(t *testing.T) {
 		{`!has(principal.issuer) || principal.issuer != "x"`, call, true},
 		{`result.text == ""`, empty, true}, // it has a result, without a text
 		{`size(event.marks) == 0`, empty, true},
-		{`event.method != "tools/call"`, empty, false}, // an answer without its request
+		{`event.method != "tools/call"`, empty, false},                 // an answer without its request
+		{`call.tool == "" && !call.tool.matches("x")`, nameless, true}, // a call is always of a tool
+		{`call.tool in ["", "x"]`, nameless, true},
 		{`elicitation.url != "x"`, elicitation, false},
 		{`size(elicitation.fields) == 0`, elicitation, false},
 		{`elicitation.mode == "url"`, elicitation, true},

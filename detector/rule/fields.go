@@ -54,6 +54,14 @@ func text(name, doc string, get func(*View) string) Field {
 	return Field{Name: name, Type: cel.StringType, Doc: doc, text: get}
 }
 
+// name makes the name of what a request asks for. Where a request names nothing it is empty and not
+// absent: leaving out a name must not lead past `!call.tool.matches(…)`.
+func name(field, doc string) Field {
+	f := text(field, doc, (*View).Name)
+	f.empty = true
+	return f
+}
+
 // lines makes the text of all strings of something: it is long, and empty where there are none.
 func lines(name, doc string, get func(*View) string) Field {
 	f := text(name, doc, get).long()
@@ -219,9 +227,9 @@ func httpFields() []Field {
 
 func callFields() []Field {
 	fields := carried(event.CarriesCalls,
-		text("call.tool", "The tool called; on its answer too.", (*View).Name).of(partCall),
-		text("resource.uri", "The resource read; on its answer too.", (*View).Name).of(partResource),
-		text("prompt.name", "The prompt asked for; on its answer too.", (*View).Name).of(partPrompt),
+		name("call.tool", "The tool called; on its answer too.").of(partCall),
+		name("resource.uri", "The resource read; on its answer too.").of(partResource),
+		name("prompt.name", "The prompt asked for; on its answer too.").of(partPrompt),
 	)
 	return append(fields, carried(event.CarriesArguments,
 		Field{Name: "call.args", Type: cel.MapType(cel.StringType, cel.DynType), Doc: "The arguments.", needs: partCall | partArguments, value: func(v *View) ref.Val {

@@ -65,7 +65,7 @@ func expressions(depth int) *rapid.Generator[string] {
 		`has(server.id)`, `has(principal.subject)`, `has(call.args)`, `has(call.args_text)`, `has(event.raw)`, `has(http.headers.origin)`, `has(definition.title)`, `has(event.kind)`,
 		`http.method == ""`, `http.status < 300`, `http.headers["origin"] == "a"`, `definition.title == "a"`, `definition.name != "a"`, `definition.description == ""`,
 		`definition.description.contains("")`, `call.args_text == ""`, `call.args_text in ["", "a"]`, `sampling.max_tokens < 9`, `elicitation.message == ""`, `elicitation.url == "a"`,
-		`size(elicitation.fields) == 0`, `error.code == 0`, `error.message == ""`, `error.message != "x"`, `event.method != "x"`, `event.text == ""`,
+		`size(elicitation.fields) == 0`, `call.tool in ["", "read"]`, `call.tool.lowerAscii() == ""`, `!call.tool.matches("a")`, `error.code == 0`, `error.message == ""`, `error.message != "x"`, `event.method != "x"`, `event.text == ""`,
 		`result.size > 60`, `60 >= result.size`, `definition.text.contains("secret")`, `definition.normal.matches("(ab|secret)")`,
 	})
 	if depth == 0 {

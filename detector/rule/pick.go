@@ -102,7 +102,7 @@ func (f *fieldIndex) value(v *View, p *picker) int32 {
 		return otherValue
 	}
 	text := v.textOf(f.field)
-	if text == "" || len(text) > f.longest { // a short text that is empty is absent
+	if len(text) > f.longest || text == "" && !v.schema.fields[f.field].empty {
 		return otherValue
 	}
 	p.folded = append(p.folded[:0], text...)

@@ -26,6 +26,7 @@ type Mapping struct {
 type mappedField struct {
 	Type    fieldType `yaml:"type"`
 	Present string    `yaml:"present"`
+	Empty   bool      `yaml:"empty"`
 	Values  []string  `yaml:"values"`
 	Lower   bool      `yaml:"lower"`
 }
@@ -158,8 +159,8 @@ func (m *Mapping) fieldNamed(name string) field {
 	return f
 }
 
-// neverEmpty reports whether an empty text is the same as none: of our own fields with a short text.
-func (f field) neverEmpty() bool { return f.Type == typeText && f.Present == "has("+f.cel+")" }
+// neverEmpty reports whether an empty text is the same as none.
+func (f field) neverEmpty() bool { return f.Type == typeText && f.Present != "" && !f.Empty }
 
 // member is a member of a field that has several: of arguments also a member's member.
 func (f field) member(name string) field {
@@ -178,7 +179,7 @@ func (f field) member(name string) field {
 	}
 	f.Present, f.cel = present, path
 	if f.Type == typeHeaders {
-		f.Type = typeText
+		f.Type, f.Empty = typeText, true
 	}
 	return f
 }

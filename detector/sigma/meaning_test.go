@@ -14,28 +14,24 @@ import (
 	"github.com/mcpwatch/mcpwatch/detector/sigma"
 )
 
-// happening is an event as Sigma sees it: what it lacks has no entry. Of a user and a tool an empty name is
-// none.
+// happening is an event as Sigma sees it: what it lacks has no entry. Of a user an empty name is none.
 type happening map[string]string
 
 // happenings generates events of four kinds: a call, its answer, an error and a notification.
 func happenings(t *rapid.T) (happening, map[string]any) {
 	word := rapid.SampledFrom([]string{"", "a", "A", "b", "ab", "aB", "ba", "abba", "é", "É", `a\b`, "a*b", "a.b", "a?"})
 	seen := happening{}
-	name := func(field string) string {
-		text := word.Draw(t, field)
-		if text != "" {
-			seen[field] = text
-		}
-		return text
+	user := word.Draw(t, "user")
+	if user != "" {
+		seen["user"] = user
 	}
-	e := map[string]any{"principal": map[string]any{"subject": name("user")}}
+	e := map[string]any{"principal": map[string]any{"subject": user}}
 	kind := rapid.SampledFrom([]string{"call", "answer", "error", "notification"}).Draw(t, "kind")
 	if kind == "notification" {
 		e["message"] = map[string]any{"jsonrpc": "2.0", "method": "notifications/message"}
 		return seen, e
 	}
-	name("tool")
+	seen["tool"] = word.Draw(t, "tool")
 	arguments := map[string]any{"other": "x"}
 	if rapid.Bool().Draw(t, "has path") {
 		seen["arguments.path"] = word.Draw(t, "path")
@@ -97,8 +93,8 @@ func itemClause(t *rapid.T, fields []string) (field string, c clause) {
 	return field, clause{fmt.Sprintf("%s: %s", key, quoted), func(h happening) bool {
 		text, has := h[field]
 		matches := func(value string) bool {
-			if around == "" && value == "" && (field == "user" || field == "tool") {
-				return !has // its name is empty
+			if around == "" && value == "" && field == "user" {
+				return !has // it is empty
 			}
 			return has && like(text, value, around, cased)
 		}
