@@ -43,7 +43,8 @@ type Program struct {
 	Quiet   time.Duration // 0: the rule is never suppressed
 	AtLeast float64
 
-	// Warnings are what is allowed and not advised: a regular expression that no literal guards.
+	// Warnings are what is allowed and not advised: a regular expression that no literal guards, a
+	// comparison that is never true.
 	Warnings []*Error
 
 	schema *schema

@@ -25,7 +25,7 @@ func (b *builder) step(path, as, when string) {
 		b.p.steps = append(b.p.steps, step{})
 		return
 	}
-	b.p.Warnings = append(b.p.Warnings, b.costly(path, &whole)...)
+	b.p.Warnings = append(append(b.p.Warnings, b.costly(path, &whole)...), b.vain(path, &whole)...)
 	s := step{when: whole}
 	if slices.ContainsFunc(whole.reads, b.speaksOfSteps) {
 		s, err = b.split(path, whole)
