@@ -21,7 +21,7 @@ func New(set *rule.Set) *Detector { return &Detector{Engine: NewEngine(set), Fle
 
 // Asked is told of each time that an event is asked for the part of a step's condition that is about
 // earlier steps (see rule.Program.Admits).
-type Asked func(p *rule.Program, step int, now *rule.Sighting, earlier []*rule.Sighting)
+type Asked func(p *rule.Program, step int, v *rule.View, now *rule.Sighting, earlier []*rule.Sighting)
 
 // OnAsked makes both stages tell what they ask, so that it can be explained.
 func (d *Detector) OnAsked(tell Asked) { d.Engine.keeper.asked, d.Fleet.keeper.asked = tell, tell }

@@ -58,7 +58,7 @@ type Counts struct {
 	Evicted       uint64 // requests forgotten before their answer came
 	Unjudged      uint64 // definitions left out, being too many in one message
 	UnjudgedRules uint64 // conditions left out, an event having met the needs of too many
-	Uninspected   uint64 // bytes in the middle of long texts that no rule saw
+	Uninspected   uint64 // bytes that no text shows: of long texts the middle, and long names of members
 	Absent        uint64 // reads of values that an event does not have
 	Kept
 }
@@ -204,7 +204,7 @@ func (g *Engine) taken() Outcome {
 	return out
 }
 
-// uninspected marks an event of whose text rules saw head and tail only.
+// uninspected marks an event of which no text shows all.
 const uninspected = "uninspected"
 
 // Tick says that the collectors' clock has come to a time: it ends waits and quiet times where
@@ -231,7 +231,7 @@ func (g *Engine) found(p *rule.Program, steps uint32, d *rule.Definition) {
 		f := g.finding(p, e, d)
 		h := hit{tenant: e.Tenant, source: e.Source.Name, view: g.view}
 		if p.Quiet > 0 {
-			h.quiet, _ = p.QuietKey(g.view)
+			h.quiet = p.QuietKey(g.view)
 		}
 		g.keeper.conclude(p, &f, &h, nil, out)
 		return
@@ -283,7 +283,7 @@ func (g *Engine) hit(p *rule.Program, steps uint32, e *event.Event) (h hit, ok b
 	case rule.KindMatch, rule.KindCount, rule.KindSequence, rule.KindAbsence:
 	}
 	if p.Quiet > 0 {
-		h.quiet, _ = p.QuietKey(g.view)
+		h.quiet = p.QuietKey(g.view)
 	}
 	return h, ok
 }

@@ -35,7 +35,7 @@ func newMetrics(r prometheus.Registerer) *metrics {
 		undecodable:     counter("undecodable_records_total", "Records that are no event or observation."),
 		annotations:     counter("annotations_total", "Events restated with the request that they answer or with a mark."),
 		unjudgedRules:   counter("unjudged_rules_total", "Conditions left out because an event met the needs of too many."),
-		uninspected:     counter("uninspected_bytes_total", "Bytes in the middle of long texts that no rule saw."),
+		uninspected:     counter("uninspected_bytes_total", "Bytes of events that no text shows: of long texts the middle, and long names of members."),
 		lostStates:      counter("lost_states_total", "Partitions whose checkpoint Kafka no longer had, or this version could not read."),
 		unkeyed:         counter("unkeyed_events_total", "Events that met a rule's condition and had no value for its key."),
 		unread:          counter("unread_memories_total", "Remembered events that could not be read back, or written."),

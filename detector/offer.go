@@ -96,7 +96,7 @@ func (k *keeper) offerSequence(t *tracker, key window.Key, credential uint64, h 
 		}
 	}
 	// The finding is the last event's: of an earlier one it takes the id and what the rule says of it.
-	step, err := stepOf(&h, k.fleet, &rule.Sighting{Event: h.sighting.Event, Facts: h.sighting.Facts})
+	step, err := stepOf(&h, k.fleet, &rule.Sighting{Event: h.sighting.Event, Facts: h.sighting.Facts, Cut: h.sighting.Cut})
 	if err != nil {
 		k.counts.Unread++
 		return
@@ -181,7 +181,14 @@ func (k *keeper) admits(p *rule.Program, step int, now *hit, earlier []window.St
 	}
 	then, ok := k.recall(earlier)
 	if ok && k.asked != nil {
-		k.asked(p, step, now.sighting, then)
+		k.asked(p, step, now.view, now.sighting, then)
 	}
-	return ok && p.Admits(step, now.sighting, then)
+	switch {
+	case !ok:
+		return false
+	case now.view != nil:
+		return p.Admits(step, now.view, then)
+	default:
+		return p.AdmitsRemembered(step, now.sighting, then)
+	}
 }

@@ -143,8 +143,8 @@ func TestWhatIsAskedOfEarlierStepsIsTold(t *testing.T) {
 		set, p := oneRule(t, text)
 		d := detector.New(set)
 		var got []asked
-		d.OnAsked(func(p *rule.Program, step int, now *rule.Sighting, earlier []*rule.Sighting) {
-			is, leaves, err := p.ExplainAdmits(step, now, earlier)
+		d.OnAsked(func(p *rule.Program, step int, v *rule.View, now *rule.Sighting, earlier []*rule.Sighting) {
+			is, leaves, err := p.ExplainAdmits(step, v, now, earlier)
 			if err != nil {
 				t.Fatal(err)
 			}

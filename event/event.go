@@ -181,7 +181,9 @@ func (s Source) IsZero() bool {
 		s.Sequence == 0 && len(s.Completeness) == 0 && len(s.Extra) == 0
 }
 
-// What a source can carry, for Source.Completeness.
+// What a source can carry, for Source.Completeness. Beside these words a source names the texts and
+// numbers of the context by their place in the event, such as "agent.version", "http.client_ip" or
+// "measured.duration_ms"; a word stands for all that is below it, so "http" for "http.client_ip" too.
 const (
 	CarriesArguments   = "arguments"
 	CarriesResults     = "results"
@@ -189,11 +191,28 @@ const (
 	CarriesSession     = "session"
 	CarriesPrincipal   = "principal"
 	CarriesHTTP        = "http"
+	CarriesAgent       = "agent"
+	CarriesServer      = "server"
+	CarriesMeasured    = "measured"
+	CarriesTransport   = "transport"
+	CarriesTrace       = "trace"
+	CarriesCalls       = "calls"    // which tool, resource or prompt is asked for
+	CarriesMessages    = "messages" // messages as they were sent, also errors, a server's requests and what is no JSON
 )
 
 // Carriers lists all that a source can carry.
 func Carriers() []string {
-	return []string{CarriesArguments, CarriesResults, CarriesDefinitions, CarriesSession, CarriesPrincipal, CarriesHTTP}
+	return []string{
+		CarriesCalls, CarriesArguments, CarriesResults, CarriesDefinitions, CarriesMessages, CarriesSession, CarriesTransport, CarriesTrace,
+		CarriesAgent, CarriesServer, CarriesPrincipal, CarriesHTTP, CarriesMeasured,
+	}
+}
+
+// Carries reports whether a source with such a completeness carries something: a word of the above, or a place in the event.
+func Carries(completeness []string, what string) bool {
+	return slices.ContainsFunc(completeness, func(word string) bool {
+		return word == what || len(word) < len(what) && what[len(word)] == '.' && what[:len(word)] == word
+	})
 }
 
 // Request is what a response answers.

@@ -104,6 +104,23 @@ func (v Value) AppendStrings(dst []byte, names bool) []byte {
 	return dst
 }
 
+// NamesOver adds up the bytes, as they are written, of the names of members in the value and in all
+// below it that are longer than so many.
+func (v Value) NamesOver(most int) int {
+	if v.doc == nil {
+		return 0
+	}
+	sum := 0
+	nodes := v.doc.nodes
+	nodes = nodes[v.at:nodes[v.at].next]
+	for i := range nodes {
+		if n := &nodes[i]; n.meta&isName != 0 && int(n.end-n.start) > most {
+			sum += int(n.end - n.start)
+		}
+	}
+	return sum
+}
+
 // Bool reports whether the value is true.
 func (v Value) Bool() bool {
 	return v.Kind() == Bool && v.doc.data[v.doc.nodes[v.at].start] == 't'

@@ -83,10 +83,10 @@ type askedStep struct {
 	Leaves []rule.Leaf `json:"leaves"` // of that part
 }
 
-func (x *explainer) ask(p *rule.Program, step int, now *rule.Sighting, earlier []*rule.Sighting) {
+func (x *explainer) ask(p *rule.Program, step int, v *rule.View, now *rule.Sighting, earlier []*rule.Sighting) {
 	asked := askedStep{Step: step}
 	var err error
-	if asked.True, asked.Leaves, err = p.ExplainAdmits(step, now, earlier); err != nil {
+	if asked.True, asked.Leaves, err = p.ExplainAdmits(step, v, now, earlier); err != nil {
 		x.asking = err
 	}
 	for _, s := range earlier {
@@ -197,7 +197,7 @@ func notesOf(before, after *detector.Counts) (notes []string) {
 		text          string
 	}{
 		{before.Malformed, after.Malformed, "the message is no JSON: rules read the rest"},
-		{before.Uninspected, after.Uninspected, "the text is long: %d bytes in its middle are not inspected"},
+		{before.Uninspected, after.Uninspected, "no text shows all of it: %d bytes, of the middle of a long text or of long names of members, are not inspected"},
 		{before.Unjudged, after.Unjudged, "it defines more than is judged: %d definitions are left out"},
 		{before.UnjudgedRules, after.UnjudgedRules, "it costs more than the budget of an event: %d conditions of the rule are left out"},
 		{before.Unkeyed, after.Unkeyed, "it meets a condition and has no value for the key, or for what is counted"},

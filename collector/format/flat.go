@@ -8,7 +8,10 @@ import (
 	"github.com/mcpwatch/mcpwatch/event"
 )
 
-var flatCarries = []string{event.CarriesArguments, event.CarriesResults, event.CarriesSession}
+var flatCarries = []string{
+	event.CarriesCalls, event.CarriesArguments, event.CarriesResults, event.CarriesSession, event.CarriesTransport,
+	"agent.id", "agent.name", "agent.version", "server.id", "http.client_ip", event.CarriesMeasured,
+}
 
 // flatCall is the members of a flat record that are understood; all others are left out.
 type flatCall struct {

@@ -4,7 +4,11 @@ import (
 	"github.com/mcpwatch/mcpwatch/event"
 )
 
-var messageCarries = []string{event.CarriesArguments, event.CarriesResults, event.CarriesDefinitions}
+// messageCarries is what a message and an envelope around it can carry.
+var messageCarries = []string{
+	event.CarriesCalls, event.CarriesArguments, event.CarriesResults, event.CarriesDefinitions, event.CarriesMessages,
+	event.CarriesSession, event.CarriesTransport, "agent.name", "server.id",
+}
 
 // readMessage reads a JSON-RPC message, bare or in the "message" of somebody's envelope,
 // of which time, session, direction and a server's name are understood. Where nothing

@@ -190,7 +190,7 @@ func TestContextOfAnEvent(t *testing.T) {
 	got := fmt.Sprintf("%s %s %+v %+v %s %s %+v", e.ID, e.Time.Format(time.RFC3339Nano), e.Agent, e.Server, e.Session, e.Transport, e.Source)
 	want := "T1.1 2026-11-22T09:42:12.123456Z {ID:laptop-17/alice Name: Version: Host:laptop-17 User:alice Extra:null} " +
 		"{ID:files Name: Version: URL: Command:npx @scope/server /data Extra:null} T1 stdio " +
-		"{Format:tap Name: Collector: Instance:T1 Sequence:1 Completeness:[arguments results definitions session] Extra:null}"
+		"{Format:tap Name: Collector: Instance:T1 Sequence:1 Completeness:[calls arguments results definitions messages session transport agent server.id server.name server.version server.command] Extra:null}"
 	if got != want {
 		t.Errorf(" got %s\nwant %s", got, want)
 	}

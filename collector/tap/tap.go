@@ -35,7 +35,10 @@ import "github.com/mcpwatch/mcpwatch/event"
 
 // Carries lists what a tap's events carry, as in event.Source.Completeness.
 func Carries() []string {
-	return []string{event.CarriesArguments, event.CarriesResults, event.CarriesDefinitions, event.CarriesSession}
+	return []string{
+		event.CarriesCalls, event.CarriesArguments, event.CarriesResults, event.CarriesDefinitions, event.CarriesMessages,
+		event.CarriesSession, event.CarriesTransport, event.CarriesAgent, "server.id", "server.name", "server.version", "server.command",
+	}
 }
 
 // The two directions as indices.

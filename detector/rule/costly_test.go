@@ -10,7 +10,7 @@ import (
 	"github.com/mcpwatch/mcpwatch/event"
 )
 
-// TestWarnings holds that a pattern which no literal guards is named where it stands.
+// TestWarnings holds that a pattern which no literal guards, and a comparison in vain, is named where it stands.
 func TestWarnings(t *testing.T) {
 	const header = "id: r\ntitle: R\nseverity: low\n"
 	unguarded := func(line, column int, pattern string) string {
@@ -18,6 +18,8 @@ func TestWarnings(t *testing.T) {
 	}
 	for text, want := range map[string][]string{
 		`match: call.args_text.matches("token=[a-z]+")`:                                                   nil,
+		`match: server.id != "" && call.tool == "" || result.text == ""`:                                  nil,
+		`match: call.tool == "x" && ("" == server.id)`:                                                    {"site/a.yaml:4:29: server.id is never the empty text, it is absent then: write !has(server.id)"},
 		`match: call.args_text.matches("[0-9a-f]{32}")`:                                                   nil, // a long run of few bytes
 		`match: call.args_text.matches("[a-z]+")`:                                                         {unguarded(4, 31, "[a-z]+")},
 		"match: |\n  call.tool == \"x\" &&\n    call.args_text.matches(\".*\") || call.tool.matches('.')": {unguarded(6, 55, ".")}, // what stands before the first guards it

@@ -89,16 +89,23 @@ var definitionLists = [...]struct{ member, kind, name string }{
 	{"resourceTemplates", "template", "uriTemplate"},
 }
 
-// definitions lists what of the message is judged, in the order of the lists and then the
-// instructions, and counts what is left out, being too many or too long.
+// definitions lists what of the message is judged, and counts what is left out.
 func (v *View) definitions() []Definition {
-	v.unjudged = 0
+	var found []Definition
+	v.unjudged = v.eachDefinition(func(kind, name string, value event.Value) {
+		found = append(found, newDefinition(kind, name, value))
+	})
+	return found
+}
+
+// eachDefinition calls judged for what of the message is judged, in the order of the lists and then the
+// instructions, and returns how many are left out, being too many or too long.
+func (v *View) eachDefinition(judged func(kind, name string, value event.Value)) (left int) {
 	result := v.message.Result
 	if result.Kind() != event.Object {
-		return nil
+		return 0
 	}
-	var found []Definition
-	bytes := 0
+	found, bytes := 0, 0
 	for _, list := range definitionLists {
 		defined := result.Get(list.member)
 		if defined.Kind() != event.Array {
@@ -108,17 +115,18 @@ func (v *View) definitions() []Definition {
 			if d.Kind() != event.Object {
 				continue
 			}
-			if bytes += len(d.Raw()); len(found) >= maxDefinitions || bytes > maxDefinitionsBytes {
-				v.unjudged++
+			if bytes += len(d.Raw()); found >= maxDefinitions || bytes > maxDefinitionsBytes {
+				left++
 				continue
 			}
-			found = append(found, newDefinition(list.kind, d.Get(list.name).Text(), d))
+			found++
+			judged(list.kind, d.Get(list.name).Text(), d)
 		}
 	}
 	if instructions := result.Get("instructions"); instructions.Text() != "" {
-		found = append(found, newDefinition("instructions", "instructions", instructions)) // always judged
+		judged("instructions", "instructions", instructions) // always
 	}
-	return found
+	return left
 }
 
 // DefinitionsNotJudged marks an event that defines more than is judged.

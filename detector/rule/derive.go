@@ -46,6 +46,8 @@ func (s *schema) needOf(e ast.Expr) need {
 func (s *schema) needOfCall(call ast.CallExpr) need {
 	args := call.Args()
 	switch call.FunctionName() {
+	case present:
+		return need{parts: s.reads(args[0])}
 	case operators.Equals:
 		if args[0].Kind() == ast.LiteralKind {
 			return s.equality(args[1], args[0])
@@ -262,6 +264,8 @@ func (s *schema) callReads(call ast.CallExpr) part {
 		return common
 	case operators.Conditional:
 		return s.reads(args[0])
+	case present:
+		return 0 // it has a value, whatever the event has
 	}
 	var all part
 	if call.IsMemberFunction() {

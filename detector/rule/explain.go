@@ -12,8 +12,8 @@ import (
 type Explanation struct {
 	Definition string            `json:"definition,omitempty"` // kind and name, where the rule judges those
 	Steps      []StepExplanation `json:"steps"`
-	// Key is the rule's key for the event, Quiet what its suppression goes by; nil where the rule
-	// has none, or the event no value for a part of it.
+	// Key is the rule's key for the event, nil where the rule has none, or the event no value for a
+	// part of it; Quiet is what its suppression goes by.
 	Key   []string `json:"key,omitempty"`
 	Quiet []string `json:"quiet,omitempty"`
 	// Of is the value that the rule counts, adds or compares, as CEL writes it and cut for people to
@@ -71,7 +71,7 @@ func (v *View) explain(p *Program) (Explanation, error) {
 		x.Key, _ = p.Key(v)
 	}
 	if p.Quiet > 0 {
-		x.Quiet, _ = p.QuietKey(v)
+		x.Quiet = p.QuietKey(v)
 	}
 	if p.of != nil {
 		if value := p.of.value(v); value != nil {
@@ -106,13 +106,18 @@ func (s *step) thenText() string {
 	return s.then.text
 }
 
-// ExplainAdmits says what Admits comes to, and the parts of the condition that made it so.
-func (p *Program) ExplainAdmits(step int, now *Sighting, earlier []*Sighting) (is bool, leaves []Leaf, err error) {
+// ExplainAdmits says what Admits comes to, and the parts of the condition that made it so; without a
+// view what AdmitsRemembered does.
+func (p *Program) ExplainAdmits(step int, v *View, now *Sighting, earlier []*Sighting) (is bool, leaves []Leaf, err error) {
 	then := p.steps[step].then
 	if then == nil {
 		return true, nil, nil
 	}
-	if is, leaves, err = p.explain(then, story{p, memory{p.schema, now}, earlier}); err != nil {
+	shown := interpreter.Activation(memory{p.schema, now})
+	if v != nil {
+		shown = v
+	}
+	if is, leaves, err = p.explain(then, story{p, shown, earlier}); err != nil {
 		return false, nil, fmt.Errorf("explaining rule %s: %w", p.Rule.ID, err)
 	}
 	return is, leaves, nil

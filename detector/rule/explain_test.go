@@ -73,7 +73,7 @@ func TestExplainShowsLeavesAndValues(t *testing.T) {
 	}{
 		{`call.tool == "read" && !(server.id == "x")`, []Leaf{
 			{Text: `call.tool == "read"`, True: true, Values: []string{`call.tool = "read"`}},
-			{Text: `server.id == "x"`, Values: []string{`server.id = ""`}},
+			{Text: `server.id == "x"`, Absent: true, Values: []string{`server.id is absent`}},
 		}},
 		{`result.text == call.tool || call.tool in lists.words`, []Leaf{
 			{Text: `result.text == call.tool`, Absent: true, Values: []string{"result.text is absent", `call.tool = "read"`}},

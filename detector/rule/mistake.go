@@ -69,6 +69,9 @@ func (m *mistake) explain(message string) (reason string, ends bool) {
 	if strings.HasPrefix(message, "Syntax error") {
 		return m.syntax(message), true
 	}
+	if strings.HasPrefix(message, "invalid argument to has() macro") {
+		return "has() takes the name of a field or a part of one, such as has(principal.issuer) or has(call.args.path)", false
+	}
 	if form := undeclared.FindStringSubmatch(message); form != nil {
 		if name := dottedName.FindString(m.after); name != "" {
 			return m.schema.unknownName(name), false
@@ -122,9 +125,6 @@ func (m *mistake) syntax(message string) string {
 
 // unknownName says which names there are in place of one that does not exist.
 func (s *schema) unknownName(name string) string {
-	if _, known := s.field(name); known {
-		return fmt.Sprintf("has() does not take %s: it takes a part of call.args, such as has(call.args.path); a comparison with what an event lacks is not true anyway", name)
-	}
 	first, rest, _ := strings.Cut(name, ".")
 	if _, known := s.field(rest); known {
 		return fmt.Sprintf("unknown name %q: no step before this one is called %s; without it, write %s", name, first, rest)

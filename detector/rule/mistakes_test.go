@@ -66,7 +66,7 @@ var mistakes = []struct{ name, text string }{
 	{"an unknown function, from elsewhere", "match: len(event.text) > 0"},
 	{"an unknown function of a text", "match: event.text.contain(\"x\")"},
 	{"a macro without a condition", "match: event.marks.exists(\"x\")"},
-	{"has of a name", "match: has(call.tool)"},
+	{"has of what is no field", `match: has(call.tool + "x")`}, {"has of an unknown field", "match: has(call.tol)"},
 	{"a list compared with a number", "match: secrets(event.text) > 0"},
 	{"a list in place of a condition", "match: secrets(event.text)"},
 	{"a text in place of a condition", "match: call.tool && event.kind == \"request\""},

@@ -7,6 +7,7 @@ type part uint16
 
 const (
 	partCall part = 1 << iota
+	partArguments
 	partResult
 	partError
 	partResource
@@ -23,6 +24,9 @@ func (v *View) partsOf() part {
 	switch v.Method() {
 	case "tools/call":
 		has |= partCall
+		if v.hasArguments() {
+			has |= partArguments
+		}
 	case "resources/read":
 		has |= partResource
 	case "prompts/get":

@@ -105,7 +105,7 @@ func (f *fieldIndex) value(v *View, p *picker) int32 {
 		return otherValue
 	}
 	text := v.textOf(f.field)
-	if len(text) > f.longest {
+	if len(text) > f.longest || text == "" && !v.schema.fields[f.field].empty {
 		return otherValue
 	}
 	p.folded = append(p.folded[:0], text...)
@@ -138,7 +138,10 @@ func (x *index) admits(c *condition, v *View, p *picker) bool {
 	}
 	for _, n := range c.need.numbers {
 		f := &v.schema.fields[n.field]
-		if f.needs&^v.has != 0 || !n.holds(f.number(v)) {
+		if f.needs&^v.has != 0 {
+			return false
+		}
+		if number, there := f.number(v); !there || !n.holds(number) {
 			return false
 		}
 	}

@@ -46,7 +46,8 @@ type Program struct {
 
 	// Override is what a site changes of the rule's findings, nil where it changes nothing.
 	Override *Override
-	// Warnings are what is allowed and not advised: a regular expression that no literal guards.
+	// Warnings are what is allowed and not advised: a regular expression that no literal guards, a
+	// comparison that is never true.
 	Warnings []*Error
 
 	schema *schema
@@ -56,8 +57,8 @@ type Program struct {
 	by     []expression
 	quiet  []expression // what suppression goes by, where it is not the key
 
-	severity       *expression
-	risk           *expression
+	severity       *choice
+	risk           *choice
 	constantRisk   int
 	title, summary template
 
@@ -87,26 +88,35 @@ func (p *Program) StepName(step int) string { return p.names[step] }
 
 // Key is the rule's key for the shown event, and whether it has one: a part that has no value
 // leaves the event without.
-func (p *Program) Key(v *View) ([]string, bool) { return texts(p.by, v) }
-
-// QuietKey is what suppression goes by.
-func (p *Program) QuietKey(v *View) ([]string, bool) {
-	if p.quiet == nil {
-		return p.Key(v)
-	}
-	return texts(p.quiet, v)
-}
-
-func texts(of []expression, a interpreter.Activation) ([]string, bool) {
-	key := make([]string, len(of))
-	for i := range of {
-		text, ok := textOfValue(of[i].value(a))
-		if !ok {
-			return nil, false
-		}
-		key[i] = text
+func (p *Program) Key(v *View) (key []string, whole bool) {
+	if key, whole = texts(p.by, v); !whole {
+		return nil, false
 	}
 	return key, true
+}
+
+// QuietKey is what suppression goes by, nil for a rule without a key. A part that has no value is the
+// empty text: events without it are one another's like.
+func (p *Program) QuietKey(v *View) []string {
+	by := p.quiet
+	if by == nil {
+		by = p.by
+	}
+	key, _ := texts(by, v)
+	return key
+}
+
+// texts gives the texts of a key's parts, and whether all have a value.
+func texts(of []expression, a interpreter.Activation) (key []string, whole bool) {
+	if of == nil {
+		return nil, true
+	}
+	key, whole = make([]string, len(of)), true
+	for i := range of {
+		text, ok := textOfValue(of[i].value(a))
+		key[i], whole = text, whole && ok
+	}
+	return key, whole
 }
 
 // maxKeyText bounds one part of a key, in bytes; what is longer is named by a digest.
@@ -159,9 +169,16 @@ func (p *Program) Sight(v *View) *Sighting { return v.sight(p.kept) }
 // LooksBack reports whether a step's condition has a part that is about earlier steps.
 func (p *Program) LooksBack(step int) bool { return p.steps[step].then != nil }
 
-// Admits reports whether an event meets the part of a step's condition that is about earlier
-// steps.
-func (p *Program) Admits(step int, now *Sighting, earlier []*Sighting) bool {
+// Admits reports whether the shown event meets the part of a step's condition that is about earlier
+// steps. The event is read whole, of the earlier ones what is remembered. What it reads is paid from
+// the event's budget: one that has none left is not admitted.
+func (p *Program) Admits(step int, v *View, earlier []*Sighting) bool {
+	then := p.steps[step].then
+	return then == nil || v.pays(v.costOf(then.reads)) && then.isTrue(story{p, v, earlier})
+}
+
+// AdmitsRemembered is Admits for an event that is gone, of which too only what is remembered is read.
+func (p *Program) AdmitsRemembered(step int, now *Sighting, earlier []*Sighting) bool {
 	then := p.steps[step].then
 	return then == nil || then.isTrue(story{p, memory{p.schema, now}, earlier})
 }
@@ -330,9 +347,8 @@ func (b *builder) words() {
 			b.problem(b.in.errorAt("$.risk", fmt.Sprintf("risk %d must be from 0 to %d", risk, maxRisk)))
 		}
 	case string:
-		x, err := b.compile("$.risk", risk, cel.IntType)
+		p.risk, err = b.choice("$.risk", risk, cel.IntType)
 		b.problem(err)
-		p.risk = &x
 	default:
 		b.problem(b.in.errorAt("$.risk", fmt.Sprintf("risk %v must be from 0 to 100, or an expression that gives such a number", risk)))
 	}
@@ -381,9 +397,9 @@ func (b *builder) keep() {
 	}
 	later = append(later, p.title.expressions()...)
 	later = append(later, p.summary.expressions()...)
-	for _, x := range []*expression{p.severity, p.risk} {
-		if x != nil {
-			later = append(later, x)
+	for _, c := range []*choice{p.severity, p.risk} {
+		if c != nil {
+			later = append(later, &c.expression)
 		}
 	}
 	for _, x := range later {
@@ -414,9 +430,12 @@ func (b *builder) expressions() []*expression {
 	for i := range p.quiet {
 		all = append(all, &p.quiet[i])
 	}
-	for _, x := range []*expression{p.of, p.severity, p.risk} {
-		if x != nil {
-			all = append(all, x)
+	if p.of != nil {
+		all = append(all, p.of)
+	}
+	for _, c := range []*choice{p.severity, p.risk} {
+		if c != nil {
+			all = append(all, &c.expression)
 		}
 	}
 	return append(append(all, p.title.expressions()...), p.summary.expressions()...)

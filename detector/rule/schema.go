@@ -4,9 +4,11 @@ import (
 	"strings"
 
 	"github.com/google/cel-go/cel"
+	"github.com/google/cel-go/common/ast"
 	"github.com/google/cel-go/common/types"
 	"github.com/google/cel-go/common/types/ref"
 	"github.com/google/cel-go/ext"
+	"github.com/google/cel-go/parser"
 )
 
 // schema is the fields and lists of a set, by place and by name.
@@ -44,6 +46,9 @@ func (s *schema) environment() (*cel.Env, error) {
 		ext.Strings(ext.StringsVersion(4)),
 		cel.CrossTypeNumericComparisons(true),
 		cel.EnableMacroCallTracking(), // so that a part of an expression can be written out again
+		cel.Macros(cel.GlobalMacro("has", 1, s.has)),
+		cel.Function(present, cel.Overload(present, []*cel.Type{cel.DynType}, cel.BoolType, cel.OverloadIsNonStrict(),
+			cel.UnaryBinding(func(value ref.Val) ref.Val { return types.Bool(!types.IsUnknownOrError(value)) }))),
 	}
 	for _, f := range s.fields {
 		options = append(options, cel.VariableWithDoc(f.Name, f.Type, f.Doc))
@@ -52,6 +57,25 @@ func (s *schema) environment() (*cel.Env, error) {
 		options = append(options, s.functions[i].option())
 	}
 	return cel.NewEnv(options...)
+}
+
+// present is the function, which no author can write, that reports whether its argument has a value.
+const present = "@present"
+
+// has makes has(FIELD) ask whether the event has the field, and leaves has(MAP.MEMBER) as it is in CEL.
+func (s *schema) has(helper cel.MacroExprFactory, target ast.Expr, args []ast.Expr) (ast.Expr, *cel.Error) {
+	if name, ok := identifier(args[0]); ok && s.isName(name) {
+		return helper.NewCall(present, args[0]), nil
+	}
+	return parser.MakeHas(helper, target, args)
+}
+
+// isName reports whether a name is a field, of this event or of an earlier step.
+func (s *schema) isName(name string) bool {
+	_, afterStep, _ := strings.Cut(name, ".")
+	_, is := s.index[name]
+	_, isOfStep := s.index[afterStep]
+	return is || isOfStep
 }
 
 // field is the field of a name.

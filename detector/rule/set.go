@@ -272,9 +272,8 @@ func budgetOf(e *event.Event) int64 {
 	return leastBudget + budgetReadings*int64(min(len(e.Message)+len(e.Raw), maxHead+maxTail))
 }
 
-// affords takes what evaluating a condition costs from the event's budget, and reports false,
-// and counts, where too little is left. Conditions that read marks are always judged: they are
-// few, and they find the cut.
+// affords takes what evaluating a condition costs from the event's budget (see pays). Conditions that
+// read marks are always judged: they are few, and they find the cut.
 func (v *View) affords(c *condition) bool {
 	if c.last {
 		return true
@@ -287,8 +286,29 @@ func (v *View) affords(c *condition) bool {
 		cost += int64(len(v.textOf(field)))
 	}
 	if c.arguments {
-		cost += int64(min(len(v.arguments().Raw()), maxHead+maxTail))
+		cost += v.argumentsCost()
 	}
+	return v.pays(cost)
+}
+
+func (v *View) argumentsCost() int64 { return int64(min(len(v.arguments().Raw()), maxHead+maxTail)) }
+
+// costOf is what an evaluation costs that reads those fields of the shown event; others are none of its.
+func (v *View) costOf(names []string) int64 {
+	cost := int64(0)
+	for _, name := range names {
+		if at, known := v.schema.index[name]; known && v.schema.fields[at].large {
+			cost += int64(len(v.textOf(at)))
+		}
+		if name == "call.args" {
+			cost += v.argumentsCost()
+		}
+	}
+	return cost
+}
+
+// pays takes a cost from the event's budget, and reports false, and counts, where too little is left.
+func (v *View) pays(cost int64) bool {
 	if v.budget < cost {
 		v.unjudgedRules++
 		if v.unjudgedRules == 1 {

@@ -5,6 +5,8 @@ import (
 
 	"github.com/google/cel-go/common/ast"
 	"github.com/google/cel-go/common/operators"
+
+	"github.com/mcpwatch/mcpwatch/event"
 )
 
 // Sight says how much a rule sees of what a source ships.
@@ -24,10 +26,10 @@ const (
 // event.Source.Completeness), and which it lacks of those that the program reads, sorted.
 //
 // A condition joined by && is blind where one side is, one joined by || where both are. A rule of
-// several steps is blind where one step is, or what it counts, adds or compares.
+// several steps is blind where one step is, or its key, or what it counts, adds or compares.
 func (p *Program) SightOf(carries []string) (sight Sight, lacks []string) {
 	for _, name := range p.Reads {
-		if f, known := p.schema.field(name); known && f.Carries != "" && !slices.Contains(carries, f.Carries) {
+		if f, known := p.schema.field(name); known && f.Carries != "" && !event.Carries(carries, f.Carries) {
 			lacks = keep(lacks, f.Carries)
 		}
 	}
@@ -35,17 +37,19 @@ func (p *Program) SightOf(carries []string) (sight Sight, lacks []string) {
 		return Whole, nil
 	}
 	s := sighted{p, carries}
-	all := []*expression{p.of}
-	for i := range p.steps {
-		all = append(all, &p.steps[i].when, p.steps[i].then)
+	if p.of != nil && s.blind(p.of.tree.NativeRep().Expr()) {
+		return Blind, lacks
 	}
-	for i, x := range all {
-		if x == nil {
-			continue
-		}
-		e := x.tree.NativeRep().Expr()
-		if i == 0 && s.blind(e) || i > 0 && s.never(e, true) {
+	for i := range p.by {
+		if s.blind(p.by[i].tree.NativeRep().Expr()) {
 			return Blind, lacks
+		}
+	}
+	for i := range p.steps {
+		for _, x := range []*expression{&p.steps[i].when, p.steps[i].then} {
+			if x != nil && s.never(x.tree.NativeRep().Expr(), true) {
+				return Blind, lacks
+			}
 		}
 	}
 	return Partly, lacks
@@ -65,6 +69,8 @@ func (s sighted) never(e ast.Expr, so bool) bool {
 	}
 	args := e.AsCall().Args()
 	switch e.AsCall().FunctionName() {
+	case present:
+		return so && s.blind(args[0])
 	case operators.LogicalNot:
 		return s.never(args[0], !so)
 	case operators.LogicalAnd, operators.LogicalOr:
@@ -90,7 +96,7 @@ func (s sighted) blind(e ast.Expr) bool {
 	case ast.CallKind:
 		call := e.AsCall()
 		switch call.FunctionName() {
-		case operators.LogicalAnd, operators.LogicalOr, operators.LogicalNot:
+		case operators.LogicalAnd, operators.LogicalOr, operators.LogicalNot, present:
 			return s.never(e, true) && s.never(e, false)
 		case operators.Conditional:
 			a := call.Args()
@@ -114,5 +120,5 @@ func (s sighted) lacks(name string) bool {
 		name = field
 	}
 	f, known := s.program.schema.field(name)
-	return known && f.Carries != "" && !slices.Contains(s.carries, f.Carries)
+	return known && f.Carries != "" && !event.Carries(s.carries, f.Carries)
 }

@@ -3,6 +3,7 @@ package rule
 import (
 	"fmt"
 	"slices"
+	"strings"
 	"testing"
 
 	"pgregory.net/rapid"
@@ -12,34 +13,42 @@ import (
 
 // TestSight holds the derivation against examples of every form of condition.
 func TestSight(t *testing.T) {
-	calls := []string{event.CarriesArguments, event.CarriesResults}
+	calls := []string{event.CarriesCalls, event.CarriesArguments, event.CarriesResults, "server.id"}
 	for _, test := range []struct {
 		rule  string
 		want  Sight
 		lacks []string
 	}{
 		{`match: call.args_text.contains("x") && result.text.contains("x")`, Whole, nil},
-		{`match: principal.subject == "x" && call.args_text.contains("x")`, Blind, []string{"principal"}},
-		{`match: principal.subject == "x" || call.args_text.contains("x")`, Partly, []string{"principal"}},
-		{`match: principal.subject == "x" || http.status == 500`, Blind, []string{"http", "principal"}},
-		{`match: '!(principal.subject == "x" && call.args_text.contains("x"))'`, Partly, []string{"principal"}},
-		{`match: '!(principal.subject == "x" || call.args_text.contains("x"))'`, Blind, []string{"principal"}},
-		{`match: 'event.kind == "request" ? call.args_text.contains("x") : http.status == 500'`, Partly, []string{"http"}},
-		{`match: 'http.status == 500 ? call.args_text.contains("x") : true'`, Blind, []string{"http"}},
-		{`match: '"x" in principal.scopes'`, Blind, []string{"principal"}},
-		{`match: principal.scopes.exists(s, s == "x")`, Blind, []string{"principal"}},
-		{`match: '["x", http.method].exists(s, s == "x")'`, Blind, []string{"http"}},
-		{`match: has(http.headers.origin)`, Blind, []string{"http"}},
-		{`match: http.headers["origin"].startsWith("x")`, Blind, []string{"http"}},
-		{`match: (event.kind == "request" && http.status == 500) == false`, Partly, []string{"http"}},
+		{`match: principal.subject == "x" && call.args_text.contains("x")`, Blind, []string{"principal.subject"}},
+		{`match: principal.subject == "x" || call.args_text.contains("x")`, Partly, []string{"principal.subject"}},
+		{`match: principal.subject == "x" || http.status == 500`, Blind, []string{"http.status", "principal.subject"}},
+		{`match: '!(principal.subject == "x" && call.args_text.contains("x"))'`, Partly, []string{"principal.subject"}},
+		{`match: '!(principal.subject == "x" || call.args_text.contains("x"))'`, Blind, []string{"principal.subject"}},
+		{`match: 'event.kind == "request" ? call.args_text.contains("x") : http.status == 500'`, Partly, []string{"http.status"}},
+		{`match: 'http.status == 500 ? call.args_text.contains("x") : true'`, Blind, []string{"http.status"}},
+		{`match: '"x" in principal.scopes'`, Blind, []string{"principal.scopes"}},
+		{`match: principal.scopes.exists(s, s == "x")`, Blind, []string{"principal.scopes"}},
+		{`match: '["x", http.method].exists(s, s == "x")'`, Blind, []string{"http.method"}},
+		{`match: has(http.headers.origin)`, Blind, []string{"http.headers"}},
+		{`match: http.headers["origin"].startsWith("x")`, Blind, []string{"http.headers"}},
+		{`match: (event.kind == "request" && http.status == 500) == false`, Partly, []string{"http.status"}},
 		{`match: definition.name == "x"`, Blind, []string{"definitions"}},
-		{`{match: call.args_text.contains("x"), title: "by {principal.subject}"}`, Partly, []string{"principal"}},
-		{`count: {when: call.args_text.contains("x"), by: [actor, event.session], within: 5m, at_least: 3}`, Partly, []string{"session"}},
-		{`count: {when: http.status == 401, by: [actor], within: 5m, at_least: 3}`, Blind, []string{"http"}},
-		{`distinct: {of: principal.subject, when: 'call.args_text.contains("x")', by: [actor], within: 5m, at_least: 3}`, Blind, []string{"principal"}},
-		{`sequence: {by: [actor], within: 5m, steps: [{as: a, when: 'call.args_text.contains("x")'}, {when: http.status == 500}]}`, Blind, []string{"http"}},
-		{`sequence: {by: [actor], within: 5m, steps: [{as: a, when: 'call.args_text.contains("x")'}, {when: call.tool == "x" && principal.subject != a.principal.subject}]}`, Blind, []string{"principal"}},
-		{`absence: {by: [actor], within: 5m, after: {when: call.tool == "x"}, without: {when: http.status == 500}}`, Blind, []string{"http"}},
+		{`{match: call.args_text.contains("x"), title: "by {principal.subject}"}`, Partly, []string{"principal.subject"}},
+		{`count: {when: call.args_text.contains("x"), by: [actor, event.session], within: 5m, at_least: 3}`, Blind, []string{"session"}},
+		{`{match: call.args_text.contains("x"), title: R, suppress: {by: [event.session], for: 1h}}`, Partly, []string{"session"}},
+		{`match: server.id == "x" && call.tool == "x"`, Whole, nil},
+		{`match: server.name == "x" || server.id == "x"`, Partly, []string{"server.name"}},
+		{`match: measured.duration_ms > 5 && agent.version == "x"`, Blind, []string{"agent.version", "measured.duration_ms"}},
+		{`match: has(principal.subject)`, Blind, []string{"principal.subject"}},
+		{`match: '!has(principal.subject) && call.tool == "x"'`, Partly, []string{"principal.subject"}},
+		{`match: has(principal.subject) == false`, Partly, []string{"principal.subject"}},
+		{`match: sampling.max_tokens > 5`, Blind, []string{"messages"}},
+		{`count: {when: http.status == 401, by: [actor], within: 5m, at_least: 3}`, Blind, []string{"http.status"}},
+		{`distinct: {of: principal.subject, when: 'call.args_text.contains("x")', by: [actor], within: 5m, at_least: 3}`, Blind, []string{"principal.subject"}},
+		{`sequence: {by: [actor], within: 5m, steps: [{as: a, when: 'call.args_text.contains("x")'}, {when: http.status == 500}]}`, Blind, []string{"http.status"}},
+		{`sequence: {by: [actor], within: 5m, steps: [{as: a, when: 'call.args_text.contains("x")'}, {when: call.tool == "x" && principal.subject != a.principal.subject}]}`, Blind, []string{"principal.subject"}},
+		{`absence: {by: [actor], within: 5m, after: {when: call.tool == "x"}, without: {when: http.status == 500}}`, Blind, []string{"http.status"}},
 	} {
 		text := "id: r\ntitle: R\nseverity: low\n" + test.rule + "\n"
 		if test.rule[0] == '{' {
@@ -87,8 +96,9 @@ func carrier(leaf int) (field, carries string) {
 		{"result.text", event.CarriesResults},
 		{"principal.subject", event.CarriesPrincipal},
 		{"http.method", event.CarriesHTTP},
+		{"call.tool", event.CarriesCalls},
 		{"event.kind", ""},
-		{"call.tool", ""},
+		{"event.method", ""},
 	}
 	return all[leaf%len(all)][0], all[leaf%len(all)][1]
 }
@@ -121,8 +131,14 @@ func (n *node) text() string {
 		return fmt.Sprintf("(%s ? %s : %s)", n.of[0].text(), n.of[1].text(), n.of[2].text())
 	}
 	field, _ := carrier(n.leaf)
+	if n.has(field) {
+		return fmt.Sprintf("has(%s)", field)
+	}
 	return fmt.Sprintf("(%s == '%d')", field, n.leaf)
 }
+
+// has reports whether a leaf asks for its field's presence. Of what is in every event it does not.
+func (n *node) has(field string) bool { return n.leaf%3 == 0 && !strings.HasPrefix(field, "event.") }
 
 // can says which outcomes the condition has, its leaves being free to be true or false each.
 func (n *node) can(carries []string) (outcomes [3]bool) {
@@ -136,7 +152,11 @@ func (n *node) can(carries []string) (outcomes [3]bool) {
 	}
 	switch n.operator {
 	case '.':
-		if _, by := carrier(n.leaf); by != "" && !slices.Contains(carries, by) {
+		if field, by := carrier(n.leaf); by != "" && !slices.Contains(carries, by) {
+			if n.has(field) {
+				set(no)
+				break
+			}
 			set(unknown)
 		} else {
 			outcomes = [3]bool{true, true, false}

@@ -37,8 +37,10 @@ type Sighting struct {
 	Trace   string       `json:"trace,omitempty"`
 	Method  string       `json:"method,omitempty"`
 	Name    string       `json:"name,omitempty"`
-	// Facts are values of fields, by name. A field that the event did not have is not among them.
+	// Facts are values of fields, by name. A field that the event did not have is not among them. Cut
+	// names those of which not all is kept, or nothing, for want of room.
 	Facts map[string]any `json:"facts,omitempty"`
+	Cut   []string       `json:"cut,omitempty"`
 	// Key and QuietKey are those of the rule, where no later event has them.
 	Key      []string `json:"key,omitempty"`
 	QuietKey []string `json:"quiet_key,omitempty"`
@@ -76,28 +78,36 @@ func (v *View) sight(fields []string) *Sighting {
 	if v.definition != nil {
 		s.Name = strings.Clone(v.definition.name)
 	}
-	room := factRoom(maxFacts)
+	room := factRoom{left: maxFacts}
 	for _, name := range fields {
-		value, ok := v.resolve(v.schema.index[name]).(ref.Val)
-		if !ok {
+		value := v.value(v.schema.index[name])
+		if value == nil {
 			continue
 		}
+		room.cut = false
 		if fact := room.copy(value); fact != nil {
 			if s.Facts == nil {
 				s.Facts = make(map[string]any, len(fields))
 			}
 			s.Facts[name] = fact
 		}
+		if room.cut {
+			s.Cut = append(s.Cut, name)
+		}
 	}
 	return s
 }
 
 // factRoom is how many bytes may still be kept of an event.
-type factRoom int
+type factRoom struct {
+	left int
+	cut  bool // that something was left out
+}
 
-// copy copies a value into one that has a JSON form; nil where it is absent, or no room is left.
+// copy copies a value into one that has a JSON form; nil where it has none, or no room is left.
 func (r *factRoom) copy(value ref.Val) any {
-	if *r -= factBytes; *r < 0 {
+	if r.left -= factBytes; r.left < 0 {
+		r.cut = true
 		return nil
 	}
 	switch value := value.(type) {
@@ -121,19 +131,27 @@ func (r *factRoom) copy(value ref.Val) any {
 	}
 }
 
-// text copies a text, cut to what there is room for.
-func (r *factRoom) text(s string) string {
-	n := min(len(s), maxFactText, int(*r))
+// text copies a text, cut to what there is room for; nil where there is none for any of it.
+func (r *factRoom) text(s string) any {
+	n := min(len(s), maxFactText, r.left)
 	for n < len(s) && n > 0 && !utf8.RuneStart(s[n]) {
 		n--
 	}
-	*r -= factRoom(n)
+	r.cut = r.cut || n < len(s)
+	if n == 0 && s != "" {
+		return nil
+	}
+	r.left -= n
 	return strings.Clone(s[:n])
 }
 
 func (r *factRoom) list(from traits.Lister) []any {
 	list := []any{}
-	for it := from.Iterator(); it.HasNext() == types.True && len(list) < maxFactList && *r > 0; {
+	for it := from.Iterator(); it.HasNext() == types.True; {
+		if len(list) == maxFactList || r.left <= 0 {
+			r.cut = true
+			break
+		}
 		list = append(list, r.copy(it.Next()))
 	}
 	return list
@@ -149,11 +167,12 @@ func (r *factRoom) members(from traits.Mapper) map[string]any {
 	}
 	slices.Sort(names)
 	facts := map[string]any{}
-	for _, name := range names[:min(len(names), maxFactList)] {
-		if len(name)+factBytes > int(*r) {
+	for i, name := range names {
+		if i == maxFactList || len(name)+factBytes > r.left {
+			r.cut = true
 			break
 		}
-		*r -= factRoom(len(name))
+		r.left -= len(name)
 		facts[strings.Clone(name)] = r.copy(from.Get(types.String(name)))
 	}
 	return facts

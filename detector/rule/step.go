@@ -26,7 +26,7 @@ func (b *builder) step(path, as, when string) {
 		return
 	}
 	b.p.Warnings = append(append(b.p.Warnings, b.costly(path, &whole)...), whole.warnings...)
-	b.p.Warnings = append(b.p.Warnings, b.doubts(path, &whole)...)
+	b.p.Warnings = append(append(b.p.Warnings, b.doubts(path, &whole)...), b.vain(path, &whole)...)
 	s := step{when: whole}
 	if slices.ContainsFunc(whole.reads, b.speaksOfSteps) {
 		s, err = b.split(path, whole)
@@ -138,12 +138,12 @@ func (b *builder) severity() {
 		wrong()
 		return
 	}
-	x, err := b.compile("$.severity", text, cel.StringType)
+	chosen, err := b.choice("$.severity", text, cel.StringType)
 	if err != nil {
 		b.problem(err)
 		return
 	}
-	for _, outcome := range outcomes(x.tree.NativeRep().Expr()) {
+	for _, outcome := range outcomes(chosen.tree.NativeRep().Expr()) {
 		word, ok := constant(outcome)
 		s := finding.Severity(word)
 		if !ok || s.Rank() == 0 {
@@ -154,7 +154,7 @@ func (b *builder) severity() {
 			b.p.Severity = s
 		}
 	}
-	b.p.severity = &x
+	b.p.severity = chosen
 }
 
 // outcomes are what a conditional expression can choose.

@@ -2,6 +2,7 @@ package rule
 
 import (
 	"regexp"
+	"slices"
 	"strings"
 
 	"github.com/google/cel-go/cel"
@@ -21,12 +22,15 @@ func (p *Program) valuesIn(e ast.Expr, a interpreter.Activation, native *ast.AST
 	var values []string
 	seen := map[string]bool{}
 	within := map[int64]bool{} // what is read of to get at a member that was said
-	add := func(name string, value any) {
+	add := func(name, field string, value any) {
+		text := name + " is absent"
 		if value, there := value.(ref.Val); there && !types.IsUnknownOrError(value) {
-			values = append(values, name+" = "+literal(value, at))
-		} else {
-			values = append(values, name+" is absent")
+			text = name + " = " + literal(value, at)
 		}
+		if isCut(a, field) {
+			text += " (remembered in part)"
+		}
+		values = append(values, text)
 		seen[name] = true
 	}
 	ast.PreOrderVisit(e, ast.NewExprVisitor(func(e ast.Expr) {
@@ -35,7 +39,7 @@ func (p *Program) valuesIn(e ast.Expr, a interpreter.Activation, native *ast.AST
 		}
 		if name, ok := identifier(e); ok && p.isField(name) {
 			if value, _ := a.ResolveName(name); !seen[name] {
-				add(name, value)
+				add(name, name, value)
 			}
 			return
 		}
@@ -45,17 +49,37 @@ func (p *Program) valuesIn(e ast.Expr, a interpreter.Activation, native *ast.AST
 		}
 		text, err := cel.ExprToString(e, native.SourceInfo())
 		value, known := details.State().Value(e.ID())
-		if name, ok := identifier(path[len(path)-1]); !ok || !p.isField(name) || !known || err != nil {
+		name, ok := identifier(path[len(path)-1])
+		if !ok || !p.isField(name) || !known || err != nil {
 			return
 		}
 		for _, part := range path {
 			within[part.ID()] = true
 		}
 		if !seen[text] {
-			add(text, value)
+			add(text, name, value)
 		}
 	}))
 	return values
+}
+
+// isCut reports whether a name stands for what is remembered of an event, and that is not all of it.
+func isCut(a interpreter.Activation, name string) bool {
+	switch a := a.(type) {
+	case memory:
+		return slices.Contains(a.of.Cut, name)
+	case story:
+		step, field, ofStep := a.program.schema.ofStep(name, a.program.names)
+		switch {
+		case !ofStep:
+			return isCut(a.now, name)
+		case step < len(a.earlier):
+			return slices.Contains(a.earlier[step].Cut, field)
+		default:
+			return isCut(a.now, field)
+		}
+	}
+	return false
 }
 
 // isField reports whether a name is a field, of this event or of an earlier step, that differs

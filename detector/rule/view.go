@@ -5,6 +5,7 @@ import (
 	"unsafe"
 
 	"github.com/google/cel-go/common/types"
+	"github.com/google/cel-go/common/types/ref"
 	"github.com/google/cel-go/interpreter"
 
 	"github.com/mcpwatch/mcpwatch/event"
@@ -32,6 +33,7 @@ type View struct {
 	round uint32
 	// texts holds the texts of the event, definitionTexts those of the shown definition.
 	texts, definitionTexts textBuffer
+	hidden                 span // what event.text leaves out of the event's text
 	uninspected            int64
 
 	scratch  scratch
@@ -47,7 +49,7 @@ type View struct {
 }
 
 type slot struct {
-	value   any // ref.Val, or absentValue
+	value   ref.Val // nil where there is none
 	text    string
 	valueIn uint32 // the round in which value was computed
 	textIn  uint32
@@ -81,14 +83,9 @@ func (v *View) Reset(e *event.Event, m *event.Message) {
 	v.texts.reset()
 	v.definitionTexts.reset()
 	v.memo.reset()
-	v.uninspected, v.unjudgedRules = 0, 0
-	if len(e.Message)+len(e.Raw) > maxHead+maxTail {
-		v.text("event.text") // says how much of it no rule sees
-	}
+	v.unjudgedRules = 0
+	v.uninspected = v.countUninspected()
 }
-
-// Uninspected is how many bytes in the middle of the shown event's text no rule sees.
-func (v *View) Uninspected() int64 { return v.uninspected }
 
 // Absent is how many reads of the view found no value so far.
 func (v *View) Absent() uint64 { return v.absent }
@@ -120,26 +117,38 @@ func (v *View) ResolveName(name string) (any, bool) {
 
 // resolve is a field's CEL value, or absentValue.
 func (v *View) resolve(i int) any {
+	if value := v.value(i); value != nil {
+		return value
+	}
+	v.absent++
+	return v.schema.absent
+}
+
+// value is a field's CEL value, computed once an event, or nil where the event has none.
+func (v *View) value(i int) ref.Val {
 	s := &v.slots[i]
 	if s.valueIn != v.round {
-		s.value, s.valueIn = v.schema.absent, v.round
-		if f := &v.schema.fields[i]; f.needs&^v.has == 0 {
-			switch {
-			case f.text != nil:
-				s.value = types.String(v.textOf(i))
-			case f.number != nil:
-				s.value = types.Int(f.number(v))
-			default:
-				if value := f.value(v); value != nil {
-					s.value = value
-				}
-			}
-		}
-	}
-	if s.value == any(v.schema.absent) {
-		v.absent++
+		s.value, s.valueIn = v.computed(i), v.round
 	}
 	return s.value
+}
+
+func (v *View) computed(i int) ref.Val {
+	f := &v.schema.fields[i]
+	switch {
+	case f.needs&^v.has != 0:
+	case f.text != nil:
+		if text := v.textOf(i); text != "" || f.empty {
+			return types.String(text)
+		}
+	case f.number != nil:
+		if n, there := f.number(v); there {
+			return types.Int(n)
+		}
+	default:
+		return f.value(v)
+	}
+	return nil
 }
 
 // textOf is a text field's text, "" where the event does not have it.
@@ -194,6 +203,15 @@ func (v *View) era() string {
 	return "legacy"
 }
 
+// hasArguments reports whether a call has arguments; those of a paired request are not parsed for it.
+func (v *View) hasArguments() bool {
+	if v.message.Method != "" {
+		return v.arguments().Kind() > event.Null
+	}
+	r := v.event.Request
+	return r != nil && len(r.Arguments) > 0 && r.Arguments.Kind() != 'n'
+}
+
 func (v *View) arguments() event.Value {
 	if v.argumentsRead {
 		return v.argumentsValue
@@ -213,8 +231,8 @@ func (v *View) arguments() event.Value {
 func (v *View) argumentsText() string {
 	begin := len(v.texts.buffer)
 	v.texts.buffer = v.arguments().AppendStrings(v.texts.buffer, false)
-	text, cut := v.texts.from(begin)
-	v.argumentsCut = cut > 0
+	text, hidden := v.texts.from(begin)
+	v.argumentsCut = hidden != (span{})
 	return text
 }
 
@@ -233,8 +251,8 @@ func (v *View) eventText() string {
 			v.texts.buffer = append(append(v.texts.buffer, text...), '\n')
 		}
 	}
-	text, cut := v.texts.from(begin)
-	v.uninspected = int64(cut)
+	text, hidden := v.texts.from(begin)
+	v.hidden = hidden
 	return text
 }
 
@@ -260,19 +278,19 @@ func (t *textBuffer) strings(value event.Value, names bool) string {
 }
 
 // from is the text in the buffer from a place on, without its last line break: head and
-// tail where it is long, and how many bytes between them were cut out.
-func (t *textBuffer) from(begin int) (text string, cut int) {
+// tail where it is long, and what between them was cut out.
+func (t *textBuffer) from(begin int) (text string, hidden span) {
 	t.longest = max(t.longest, len(t.buffer))
 	built := t.buffer[begin:]
 	if n := len(built); n > 0 {
 		built = built[:n-1]
 	}
 	if head, tail := middle(built); head < tail {
-		cut = tail - head
+		hidden = span{head, tail}
 		built = append(append(built[:head], '\n'), built[tail:]...)
 	}
 	t.buffer = t.buffer[:begin+len(built)]
-	return unsafe.String(unsafe.SliceData(built), len(built)), cut //nolint:gosec // written once an event, read until the next
+	return unsafe.String(unsafe.SliceData(built), len(built)), hidden //nolint:gosec // written once an event, read until the next
 }
 
 // middle is where what no rule sees of a text begins and ends, between characters.

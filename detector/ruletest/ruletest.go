@@ -103,8 +103,8 @@ func run(set *rule.Set, p *rule.Program, t rule.Test, seen *coverage) error {
 	}
 	d := detector.New(set)
 	var failed error
-	d.OnAsked(func(p *rule.Program, step int, now *rule.Sighting, earlier []*rule.Sighting) {
-		_, leaves, err := p.ExplainAdmits(step, now, earlier)
+	d.OnAsked(func(p *rule.Program, step int, v *rule.View, now *rule.Sighting, earlier []*rule.Sighting) {
+		_, leaves, err := p.ExplainAdmits(step, v, now, earlier)
 		if err != nil {
 			failed = err
 		}

@@ -92,6 +92,8 @@ func (c *comparer) pattern(p pattern, cased bool) (expr, error) {
 	switch {
 	case text == "" && plain && len(p) > 0:
 		return c.leaf(`%s != ""`, c.text()), nil
+	case text == "" && plain && c.field.neverEmpty():
+		return not(condition(c.field.Present)), nil
 	case text == "" && plain:
 		return c.leaf(`%s == ""`, c.text()), nil
 	case !plain || lines || !cased && !c.field.Lower && otherCase(text):
@@ -171,18 +173,15 @@ func (c *comparer) exists(v *node) (expr, error) {
 		return expr{}, errors.New("exists takes true or false")
 	}
 	var e expr
-	switch c.field.Type {
-	case typeList:
-		e = expr{cel: c.field.cel + ".size() > 0", present: c.field.Present}
-	case typeNumber, typeBool, typeTime:
+	switch {
+	case c.field.Present != "":
+		e = condition(c.field.Present)
+	case c.field.Type == typeList:
+		e = expr{cel: c.field.cel + ".size() > 0"}
+	case c.field.Type == typeNumber, c.field.Type == typeBool, c.field.Type == typeTime:
+		return expr{}, fmt.Errorf("nothing tells whether an event has %s", c.field.cel)
 	default:
 		e = c.leaf(`%s != ""`, c.text())
-	}
-	switch {
-	case c.field.Present != "" && !c.field.Unsure:
-		e = condition(c.field.Present)
-	case e.cel == "" || c.field.Unsure && v.text == "false":
-		return expr{}, fmt.Errorf("nothing tells whether an event has %s", c.field.cel)
 	}
 	if v.text == "false" {
 		e = not(e)
@@ -196,7 +195,7 @@ func (c *comparer) null() (expr, error) {
 		return expr{}, errors.New("null takes no modifier")
 	}
 	absent, err := c.exists(&node{form: formBool, text: "false"})
-	if err != nil || c.field.Present == "" {
+	if err != nil || c.field.Present == "" || c.field.neverEmpty() {
 		return absent, err
 	}
 	switch c.field.Type {
@@ -237,9 +236,6 @@ func (c *comparer) fieldref(v *node) (expr, error) {
 		e.present = other.Present
 	case other.Present != "" && other.Present != e.present:
 		e.present += " && " + other.Present
-	}
-	if e.lacking == "" && other.Unsure {
-		e.lacking = other.cel
 	}
 	return e, nil
 }

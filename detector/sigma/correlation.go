@@ -225,11 +225,7 @@ func (c *correlating) choice(at *node, where string, values []field) (field, boo
 
 // finds is an expression that says for every event whether a rule finds it.
 func (c *correlating) finds(n int) (expression string, ok bool) {
-	condition := c.rules[n].condition
-	for _, name := range condition.unsure(true) {
-		c.note("which rule found an event is not known where it has no %s", name)
-	}
-	return condition.render(true)
+	return c.rules[n].condition.render(true)
 }
 
 // plain is the field with a value that can be grouped and compared.

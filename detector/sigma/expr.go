@@ -2,7 +2,6 @@ package sigma
 
 import (
 	"fmt"
-	"slices"
 	"strings"
 	"unicode"
 )
@@ -28,8 +27,6 @@ type expr struct {
 	args []expr
 	// present is true where a leaf has a value; "" means always.
 	present string
-	// lacking names a leaf's field that an event may lack without anything telling.
-	lacking string
 }
 
 // condition is a leaf of CEL from the mapping, which may have operators of its own.
@@ -57,23 +54,6 @@ func joined(op operator, args []expr) expr {
 		}
 	}
 	return e
-}
-
-// unsure names the fields that must have a value for the expression to have one, though an event
-// may lack them and nothing tells: those under a "not", or all of them.
-func (e expr) unsure(all bool) []string {
-	var names []string
-	if all && e.lacking != "" {
-		names = append(names, e.lacking)
-	}
-	for _, a := range e.args {
-		for _, name := range a.unsure(all || e.op == opNot) {
-			if !slices.Contains(names, name) {
-				names = append(names, name)
-			}
-		}
-	}
-	return names
 }
 
 // maxExpressionBytes is what a rule's expression may have at most.

@@ -175,9 +175,6 @@ func (c *comparer) leaf(format string, args ...any) expr {
 	if c.field.Type == typeList {
 		e.cel = fmt.Sprintf("%s.exists(x, %s)", c.field.cel, e.cel)
 	}
-	if c.field.Unsure {
-		e.lacking = c.field.cel
-	}
 	return e
 }
 

@@ -26,7 +26,7 @@ type Mapping struct {
 type mappedField struct {
 	Type    fieldType `yaml:"type"`
 	Present string    `yaml:"present"`
-	Unsure  bool      `yaml:"unsure"`
+	Empty   bool      `yaml:"empty"`
 	Values  []string  `yaml:"values"`
 	Lower   bool      `yaml:"lower"`
 }
@@ -159,6 +159,9 @@ func (m *Mapping) fieldNamed(name string) field {
 	return f
 }
 
+// neverEmpty reports whether an empty text is the same as none.
+func (f field) neverEmpty() bool { return f.Type == typeText && f.Present != "" && !f.Empty }
+
 // member is a member of a field that has several: of arguments also a member's member.
 func (f field) member(name string) field {
 	members, path := strings.Split(name, "."), f.cel
@@ -176,7 +179,7 @@ func (f field) member(name string) field {
 	}
 	f.Present, f.cel = present, path
 	if f.Type == typeHeaders {
-		f.Type = typeText
+		f.Type, f.Empty = typeText, true
 	}
 	return f
 }

@@ -177,9 +177,6 @@ func (i *importer) detection(s *source) {
 	if where != nil {
 		s.condition = all(*where, s.condition)
 	}
-	for _, field := range s.condition.unsure(false) {
-		s.note("what the rule denies of %s is not true where an event has none", field)
-	}
 	s.body = body{kind: "match", when: s.expression(s.condition)}
 }
 
