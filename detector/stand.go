@@ -54,7 +54,7 @@ func (d *Detector) Stand(p *rule.Program, e *event.Event, x *rule.Explanation) (
 	for i := range s.UnderWay {
 		u := &s.UnderWay[i]
 		next := len(u.Events)
-		if u.Events[next-1] != e.ID && next < len(x.Steps) && x.Steps[next].True && !p.PerDefinition {
+		if next > 0 && u.Events[next-1] != e.ID && next < len(x.Steps) && x.Steps[next].True && !p.PerDefinition {
 			is, leaves, err := d.Engine.view.ExplainThen(p, next, u.sightings)
 			if err != nil {
 				return Stand{}, err
@@ -98,7 +98,8 @@ func (t *tracker) stand(key window.Key) (s Stand) {
 		}
 	case rule.KindSequence:
 		if c, there := t.sequence.Find(key); there {
-			for steps := range c.UnderWay() {
+			m := memories{program: t.program, plan: &t.plan}
+			for _, steps := range c.UnderWay(t.plan, m.admits) {
 				s.UnderWay = append(s.UnderWay, t.underWay(steps))
 			}
 		}
@@ -121,7 +122,8 @@ func (t *tracker) underWay(steps []window.Step) (u UnderWay) {
 		until = min(until, steps[next-1].At+p.Gaps[next].Microseconds())
 	}
 	u.Until = time.UnixMicro(until).UTC()
-	u.sightings, _ = sightings(steps) // of what another version wrote nothing is shown
+	m := memories{program: p, plan: &t.plan}
+	u.sightings, _ = m.all(steps, 0) // of what another version wrote nothing is shown
 	for _, s := range u.sightings {
 		u.Events = append(u.Events, s.Event)
 	}

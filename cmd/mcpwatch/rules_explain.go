@@ -120,6 +120,7 @@ func (x *explainer) event(row int, e *event.Event, parsed *event.Message) (*expl
 		{after.UnjudgedRules > before.UnjudgedRules, "it costs more than the budget of an event: not all is judged"},
 		{after.Unkeyed > before.Unkeyed, "it meets a condition and has no value for the key, or for what is counted"},
 		{after.Late > before.Late, "it is older than the window or the step that it would have counted for"},
+		{after.Cut > before.Cut, "the search for a sequence was ended by its bounds: there may be one that was not seen"},
 		{after.Forgotten > before.Forgotten, "something older was forgotten for want of room"},
 	} {
 		if note.is {
