@@ -110,7 +110,7 @@ func (k *keeper) offerSequence(t *tracker, key window.Key, credential uint64, h 
 	m.know(step, h.sighting)
 	var r window.Result
 	t.sequence.Update(key, credential, h.received, func(s *window.Sequence, _ bool) bool {
-		r = s.Offer(t.plan, h.steps, step, m.admits)
+		r = s.Offer(&t.plan, h.steps, step, m.admits)
 		return !s.Idle()
 	})
 	k.counts.Late += countOf(r.Late)

@@ -99,7 +99,7 @@ func (t *tracker) stand(key window.Key) (s Stand) {
 	case rule.KindSequence:
 		if c, there := t.sequence.Find(key); there {
 			m := memories{program: t.program, plan: &t.plan}
-			for _, steps := range c.UnderWay(t.plan, m.admits) {
+			for _, steps := range c.UnderWay(&t.plan, m.admits) {
 				s.UnderWay = append(s.UnderWay, t.underWay(steps))
 			}
 		}

@@ -36,8 +36,8 @@ func FuzzApply(f *testing.F) {
 		case 4:
 			reapply(t, src, func(c *window.Sequence) {
 				plan := window.Plan{Steps: 3, Within: math.MaxInt64, Lateness: 1, Since: []int{0, 0, 1}}
-				c.Offer(plan, 7, step, yes)
-				c.UnderWay(plan, yes)
+				c.Offer(&plan, 7, step, yes)
+				c.UnderWay(&plan, yes)
 			})
 		case 5:
 			reapply(t, src, func(c *window.Absence) {
@@ -97,8 +97,8 @@ func someEntries() [][]byte {
 		entryOf(func(c *window.Distinct) { c.Add(5, 10, 7, "seven", 3); c.Add(6, 10, 8, "eight", 3) }),
 		entryOf(func(c *window.FirstSeen) { c.Add(5, 10, 10, 7, 3); c.Add(6, 10, 10, 8, 3) }),
 		entryOf(func(c *window.Sequence) {
-			c.Offer(window.Plan{Steps: 3, Within: 10}, 1, step, yes)
-			c.Offer(window.Plan{Steps: 3, Within: 10}, 2, step, yes)
+			c.Offer(&window.Plan{Steps: 3, Within: 10}, 1, step, yes)
+			c.Offer(&window.Plan{Steps: 3, Within: 10}, 2, step, yes)
 		}),
 		entryOf(func(c *window.Absence) { c.Open(step, 6, 10, 2, nil); c.Answer(step, 2) }),
 		entryOf(func(c *window.Quiet) { c.Admit(5, 6, 10, []byte("first")); c.Admit(6, 7, 10, nil) }),

@@ -18,8 +18,8 @@ type search struct {
 	plan   *Plan
 	admits func(n int, chain []Step) bool
 
-	places       [MaxSteps]int // of the events chosen, by step
-	chain        []Step        // those events, by step
+	places       [MaxSteps]uint8 // of the events chosen, by step
+	chain        []Step          // those events, by step
 	asked, tried int
 }
 
@@ -29,7 +29,7 @@ func (s *search) cut() bool { return s.asked > maxAsked || s.tried > maxTried }
 // all finds the chains in which the event at a place is a step, one for each first event, and uses
 // them up.
 func (s *search) all(at, step int) (chains [][]Step) {
-	var rest []int // of the places that are used up, those that are no first event's
+	var rest []uint8 // of the places that are used up, those that are no first event's
 	for s.promising(at, step) {
 		s.chain = make([]Step, s.plan.Steps)
 		s.choose(step, at)
@@ -51,27 +51,39 @@ func (s *search) all(at, step int) (chains [][]Step) {
 	return chains
 }
 
-// promising reports whether there are events enough before and after one for it to be that step,
-// a first one among them. Most events end here.
+// promising reports whether there are events enough before and after one for it to be that step, a
+// first and a last one among them. Most events end here.
 func (s *search) promising(at, step int) bool {
 	if at < step || len(s.hits)-at < s.plan.Steps-step || !s.hits[at].meets(step) {
 		return false
 	}
-	for i := at - 1; step > 0; i-- {
-		switch {
-		case i < 0 || passed(s.hits[i].step.At, s.hits[at].step.At, s.plan.Within):
-			return false
-		case s.hits[i].meets(0):
+	return (step == 0 || s.begins(at)) && (step == s.plan.Steps-1 || s.ends(at))
+}
+
+// begins reports whether there is a first event that the one at a place may follow.
+func (s *search) begins(at int) bool {
+	for i := at - 1; i >= 0 && !passed(s.hits[i].step.At, s.hits[at].step.At, s.plan.Within); i-- {
+		if s.hits[i].meets(0) {
 			return true
 		}
 	}
-	return true
+	return false
+}
+
+// ends reports whether there is a last event that may follow the one at a place.
+func (s *search) ends(at int) bool {
+	for i := at + 1; i < len(s.hits) && !passed(s.hits[at].step.At, s.hits[i].step.At, s.plan.Within); i++ {
+		if s.hits[i].meets(s.plan.Steps - 1) {
+			return true
+		}
+	}
+	return false
 }
 
 // choose takes the event at a place for a step.
 func (s *search) choose(n, at int) {
 	s.tried++
-	s.places[n], s.chain[n] = at, s.hits[at].step
+	s.places[n], s.chain[n] = uint8(at), s.hits[at].step
 }
 
 // before chooses a step and those before it, where those from it to the last are chosen already.
@@ -79,7 +91,7 @@ func (s *search) before(n, last int) bool {
 	if n < 0 {
 		return s.after(last + 1)
 	}
-	for i := s.places[n+1] - 1; i >= 0 && !s.cut(); i-- {
+	for i := int(s.places[n+1]) - 1; i >= 0 && !s.cut(); i-- {
 		h := &s.hits[i]
 		if passed(h.step.At, s.chain[last].At, s.plan.Within) || passed(h.step.At, s.chain[n+1].At, s.plan.gap(n+1)) {
 			return false
@@ -109,7 +121,7 @@ func (s *search) after(n int) bool {
 	if n == s.plan.Steps {
 		return true
 	}
-	for i := s.places[n-1] + 1; i < len(s.hits) && !s.cut(); i++ {
+	for i := int(s.places[n-1]) + 1; i < len(s.hits) && !s.cut(); i++ {
 		h := &s.hits[i]
 		if passed(s.chain[0].At, h.step.At, s.plan.Within) || passed(s.chain[n-1].At, h.step.At, s.plan.gap(n)) {
 			return false
@@ -133,7 +145,7 @@ func (s *search) ask(n int) bool {
 // UnderWay gives, for each event that begins a sequence, how far it has come: the events of its
 // steps so far, the earliest that fit. Of first events that are alike and have no other between
 // them it is the last. admits is as for Offer; nothing changes.
-func (s *Sequence) UnderWay(plan Plan, admits func(n int, chain []Step) bool) [][]Step {
+func (s *Sequence) UnderWay(plan *Plan, admits func(n int, chain []Step) bool) [][]Step {
 	var all [][]Step
 	for i := range s.hits {
 		if !s.hits[i].meets(0) || i+1 < len(s.hits) && s.hits[i].like(&s.hits[i+1]) {
@@ -145,10 +157,10 @@ func (s *Sequence) UnderWay(plan Plan, admits func(n int, chain []Step) bool) []
 }
 
 // furthest is the longest chain that begins at a place.
-func (s *Sequence) furthest(plan Plan, at int, admits func(n int, chain []Step) bool) []Step {
+func (s *Sequence) furthest(plan *Plan, at int, admits func(n int, chain []Step) bool) []Step {
 	longest := []Step{s.hits[at].step}
 	for steps := 2; steps < plan.Steps && len(longest) == steps-1; steps++ {
-		short := plan
+		short := *plan
 		short.Steps = steps
 		search := search{hits: s.hits, plan: &short, admits: admits, chain: make([]Step, steps)}
 		if search.choose(0, at); search.after(1) {

@@ -82,13 +82,13 @@ type Result struct {
 // the last step that it can be; steps before it are the newest that fit, and steps after it, which
 // are there already where it is late, the earliest. It completes one sequence for each first event
 // that fits. Then these events are used up, and so are those before a first one that are like it.
-func (s *Sequence) Offer(plan Plan, met uint32, step Step, admits func(n int, chain []Step) bool) (r Result) {
+func (s *Sequence) Offer(plan *Plan, met uint32, step Step, admits func(n int, chain []Step) bool) (r Result) {
 	if met &= 1<<plan.Steps - 1; met == 0 {
 		return r
 	}
 	s.newest = max(s.newest, rank(step.At))
 	at := s.insert(hit{step, met})
-	search := search{hits: s.hits, plan: &plan, admits: admits}
+	search := search{hits: s.hits, plan: plan, admits: admits}
 	for n := plan.Steps - 1; n >= 0 && len(r.Complete) == 0; n-- {
 		if met>>n&1 == 1 {
 			r.Own, r.Complete = n, search.all(at, n)
@@ -113,8 +113,8 @@ func (s *Sequence) insert(h hit) int {
 // tidy forgets what is used up, what no event that is on time can need, and of events that are
 // alike and have no other between them all but the first and the last. It reports whether the event
 // at a place goes because it is too old.
-func (s *Sequence) tidy(plan Plan, at int) (late bool) {
-	kept := s.hits[:0]
+func (s *Sequence) tidy(plan *Plan, at int) (late bool) {
+	kept := 0
 	first, begun := uint64(0), false // the newest event so far that meets the first step
 	for i := range s.hits {
 		h := &s.hits[i]
@@ -125,25 +125,27 @@ func (s *Sequence) tidy(plan Plan, at int) (late bool) {
 		onTime := age <= length(plan.Lateness)
 		switch {
 		case h.meets(0):
-			onTime = age <= length(plan.Within)+length(plan.Lateness)
+			onTime = onTime || age <= length(plan.Within)+length(plan.Lateness)
 			if onTime {
 				first, begun = rank(h.step.At), true
 			}
 		case h.met != 1<<(plan.Steps-1): // something can follow it
 			onTime = onTime || begun && rank(h.step.At)-first <= length(plan.Within)
 		}
-		n := len(kept)
-		switch {
-		case !onTime:
+		if !onTime {
 			late = late || i == at
-		case n >= 2 && kept[n-1].like(h) && kept[n-2].like(h):
-			kept[n-1] = *h
-		default:
-			kept = append(kept, *h)
+			continue
 		}
+		if kept >= 2 && s.hits[kept-1].like(h) && s.hits[kept-2].like(h) {
+			kept--
+		}
+		if kept < i {
+			s.hits[kept] = *h
+		}
+		kept++
 	}
-	clear(s.hits[len(kept):])
-	s.hits = kept
+	clear(s.hits[kept:])
+	s.hits = s.hits[:kept]
 	return late
 }
 

@@ -187,7 +187,7 @@ func TestSequenceIsTheNaiveOne(t *testing.T) {
 			admits := func(n int, chain []window.Step) bool {
 				return (uint64(n)+chain[n].Like+chain[plan.Since[n]].Like+chain[n-1].Like)%3 != 0
 			}
-			got := s.Offer(plan, met, step, admits)
+			got := s.Offer(&plan, met, step, admits)
 			if got.Cut {
 				return // the model has no bounds
 			}

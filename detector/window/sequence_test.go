@@ -25,7 +25,7 @@ func offer(s *window.Sequence, plan window.Plan, letters string, at int64, like 
 	}
 	step := window.Step{At: at, Like: like, Captured: fmt.Append(nil, letters, at)}
 	plan.Since = make([]int, plan.Steps)
-	return s.Offer(plan, met, step, func(n int, chain []window.Step) bool {
+	return s.Offer(&plan, met, step, func(n int, chain []window.Step) bool {
 		return chain[0].Like == 0 || chain[n].Like == 0 || chain[0].Like == chain[n].Like
 	})
 }
@@ -161,10 +161,10 @@ func TestASearchIsBounded(t *testing.T) {
 	plan := window.Plan{Steps: 3, Within: 1000, Since: []int{0, 1, 0}}
 	var s window.Sequence
 	for i := range int64(40) {
-		s.Offer(plan, 1+uint32(i%2), window.Step{At: i, Like: uint64(i)}, yes)
+		s.Offer(&plan, 1+uint32(i%2), window.Step{At: i, Like: uint64(i)}, yes)
 	}
 	asked := 0
-	r := s.Offer(plan, 4, window.Step{At: 40}, func(n int, chain []window.Step) bool {
+	r := s.Offer(&plan, 4, window.Step{At: 40}, func(n int, chain []window.Step) bool {
 		asked++
 		if n != 2 || len(chain) != 3 {
 			t.Fatalf("asked of step %d after %v", n, chain)
@@ -175,18 +175,18 @@ func TestASearchIsBounded(t *testing.T) {
 		t.Errorf("asked %d times, %+v; want %d and a cut", asked, r, mostAsked)
 	}
 	asked = 0
-	r = s.Offer(plan, 4, window.Step{At: 41}, func(int, []window.Step) bool { asked++; return asked == 100 })
+	r = s.Offer(&plan, 4, window.Step{At: 41}, func(int, []window.Step) bool { asked++; return asked == 100 })
 	if len(r.Complete) != 1 || asked != mostAsked {
 		t.Errorf("asked %d times, found %+v", asked, r)
 	}
 	// Without conditions to ask about it ends too: gaps that hold nowhere.
 	plan = window.Plan{Steps: 8, Within: 1000, Gaps: []int64{0, 1}}
 	s = window.Sequence{}
-	s.Offer(plan, 1, window.Step{At: 0}, yes)
+	s.Offer(&plan, 1, window.Step{At: 0}, yes)
 	for i := range int64(60) {
-		s.Offer(plan, 2<<(i/10), window.Step{At: 10 + i, Like: uint64(i)}, yes)
+		s.Offer(&plan, 2<<(i/10), window.Step{At: 10 + i, Like: uint64(i)}, yes)
 	}
-	if r := s.Offer(plan, 1<<7, window.Step{At: 80}, yes); !r.Cut {
+	if r := s.Offer(&plan, 1<<7, window.Step{At: 80}, yes); !r.Cut {
 		t.Errorf("%+v", r)
 	}
 }
@@ -201,9 +201,9 @@ func TestUnderWay(t *testing.T) {
 		like uint64
 	}{{1, 1}, {1, 1}, {1, 2}, {2, 1}, {2, 3}} {
 		at := int64(i)
-		s.Offer(plan, e.met, window.Step{At: at, Like: e.like, Captured: fmt.Append(nil, at)}, admits)
+		s.Offer(&plan, e.met, window.Step{At: at, Like: e.like, Captured: fmt.Append(nil, at)}, admits)
 	}
-	if got, want := names(s.UnderWay(plan, admits)), []string{"1 3 ", "2 "}; !slices.Equal(got, want) {
+	if got, want := names(s.UnderWay(&plan, admits)), []string{"1 3 ", "2 "}; !slices.Equal(got, want) {
 		t.Errorf("under way: %q, want %q", got, want)
 	}
 }
@@ -216,7 +216,7 @@ func TestWhatStepsHoldIsBounded(t *testing.T) {
 	var a window.Absence
 	for i, size := range []int{10, 60_000, 60_000, 60_000, 200_000} {
 		step := window.Step{At: int64(i), Like: uint64(i), Captured: make([]byte, size)}
-		r := s.Offer(window.Plan{Steps: 2, Within: 1000}, 1, step, yes)
+		r := s.Offer(&window.Plan{Steps: 2, Within: 1000}, 1, step, yes)
 		evicted := a.Open(step, 0, 1000, 0, nil)
 		answers := a.Answer(window.Step{At: int64(i) - 100, Like: uint64(i), Captured: make([]byte, size)}, math.MaxInt64)
 		if want := []int{0, 0, 0, 2, 2}[i]; r.Evicted != want || evicted != want || answers != want {
