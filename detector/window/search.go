@@ -30,7 +30,7 @@ func (s *search) cut() bool { return s.asked > maxAsked || s.tried > maxTried }
 // them up.
 func (s *search) all(at, step int) (chains [][]Step) {
 	var rest []uint8 // of the places that are used up, those that are no first event's
-	for s.promising(at, step) {
+	for promising(s.hits, s.plan, at, step) {
 		s.chain = make([]Step, s.plan.Steps)
 		s.choose(step, at)
 		if !s.before(step-1, step) {
@@ -53,27 +53,28 @@ func (s *search) all(at, step int) (chains [][]Step) {
 
 // promising reports whether there are events enough before and after one for it to be that step, a
 // first and a last one among them. Most events end here.
-func (s *search) promising(at, step int) bool {
-	if at < step || len(s.hits)-at < s.plan.Steps-step || !s.hits[at].meets(step) {
+func promising(hits []hit, plan *Plan, at, step int) bool {
+	last := plan.Steps - 1
+	if at < step || len(hits)-at <= last-step || !hits[at].meets(step) {
 		return false
 	}
-	return (step == 0 || s.begins(at)) && (step == s.plan.Steps-1 || s.ends(at))
+	return (step == 0 || begins(hits, at, plan.Within)) && (step == last || ends(hits, at, plan.Within, last))
 }
 
 // begins reports whether there is a first event that the one at a place may follow.
-func (s *search) begins(at int) bool {
-	for i := at - 1; i >= 0 && !passed(s.hits[i].step.At, s.hits[at].step.At, s.plan.Within); i-- {
-		if s.hits[i].meets(0) {
+func begins(hits []hit, at int, within int64) bool {
+	for i := at - 1; i >= 0 && !passed(hits[i].step.At, hits[at].step.At, within); i-- {
+		if hits[i].meets(0) {
 			return true
 		}
 	}
 	return false
 }
 
-// ends reports whether there is a last event that may follow the one at a place.
-func (s *search) ends(at int) bool {
-	for i := at + 1; i < len(s.hits) && !passed(s.hits[at].step.At, s.hits[i].step.At, s.plan.Within); i++ {
-		if s.hits[i].meets(s.plan.Steps - 1) {
+// ends reports whether there is an event of the last step that may follow the one at a place.
+func ends(hits []hit, at int, within int64, last int) bool {
+	for i := at + 1; i < len(hits) && !passed(hits[at].step.At, hits[i].step.At, within); i++ {
+		if hits[i].meets(last) {
 			return true
 		}
 	}

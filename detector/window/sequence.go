@@ -88,15 +88,24 @@ func (s *Sequence) Offer(plan *Plan, met uint32, step Step, admits func(n int, c
 	}
 	s.newest = max(s.newest, rank(step.At))
 	at := s.insert(hit{step, met})
-	search := search{hits: s.hits, plan: plan, admits: admits}
-	for n := plan.Steps - 1; n >= 0 && len(r.Complete) == 0; n-- {
-		if met>>n&1 == 1 {
-			r.Own, r.Complete = n, search.all(at, n)
+	for n := plan.Steps - 1; n >= 0; n-- {
+		if promising(s.hits, plan, at, n) {
+			r = s.find(plan, at, admits)
+			break
 		}
 	}
-	r.Cut = search.cut()
 	r.Late = s.tidy(plan, at)
 	r.Evicted = s.bound()
+	return r
+}
+
+// find looks for what the event at a place completes.
+func (s *Sequence) find(plan *Plan, at int, admits func(n int, chain []Step) bool) (r Result) {
+	search := search{hits: s.hits, plan: plan, admits: admits}
+	for n := plan.Steps - 1; n >= 0 && len(r.Complete) == 0; n-- {
+		r.Own, r.Complete = n, search.all(at, n)
+	}
+	r.Cut = search.cut()
 	return r
 }
 
