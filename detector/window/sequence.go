@@ -112,10 +112,10 @@ func (s *Sequence) find(plan *Plan, at int, admits func(n int, chain []Step) boo
 // insert puts an event behind those that are not newer, and returns its place.
 func (s *Sequence) insert(h hit) int {
 	at := len(s.hits)
-	for at > 0 && s.hits[at-1].step.At > h.step.At {
-		at--
+	s.hits = append(s.hits, h)
+	for ; at > 0 && s.hits[at-1].step.At > h.step.At; at-- {
+		s.hits[at], s.hits[at-1] = s.hits[at-1], h
 	}
-	s.hits = slices.Insert(s.hits, at, h)
 	return at
 }
 
@@ -153,8 +153,10 @@ func (s *Sequence) tidy(plan *Plan, at int) (late bool) {
 		}
 		kept++
 	}
-	clear(s.hits[kept:])
-	s.hits = s.hits[:kept]
+	if kept < len(s.hits) {
+		clear(s.hits[kept:])
+		s.hits = s.hits[:kept]
+	}
 	return late
 }
 
