@@ -74,6 +74,7 @@ func (d *Detector) Counts() Counts {
 	c, fleet := d.Engine.Counts(), d.Fleet.Kept()
 	c.Unkeyed += fleet.Unkeyed
 	c.Late += fleet.Late
+	c.CutSearches += fleet.CutSearches
 	c.Forgotten += fleet.Forgotten
 	c.Suppressed += fleet.Suppressed
 	c.Excepted += fleet.Excepted

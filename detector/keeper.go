@@ -28,7 +28,8 @@ type keeper struct {
 // Kept counts what became of what rules remember.
 type Kept struct {
 	Unkeyed     uint64 // events that met a rule's condition and have no value for its key
-	Late        uint64 // events older than the window or the step that they would have counted for
+	Late        uint64 // events older than what they would have counted for
+	CutSearches uint64 // searches for a sequence that its bounds ended
 	Forgotten   uint64 // keys and beginnings forgotten for want of room
 	Unread      uint64 // remembered events that could not be read back, or written
 	Suppressed  uint64 // findings held back because one like them came shortly before

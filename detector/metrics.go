@@ -5,7 +5,7 @@ import "github.com/prometheus/client_golang/prometheus"
 type metrics struct {
 	events, repeats, malformed, again, evictedRequests, unjudged, absent prometheus.Counter
 	failures, expired, truncated, undecodable, annotations               prometheus.Counter
-	unjudgedRules, uninspected, lostStates                               prometheus.Counter
+	unjudgedRules, uninspected, lostStates, cut                          prometheus.Counter
 	unread, unkeyed, late, forgotten, suppressed, excepted, superseded   prometheus.Counter
 
 	observations, observationsAgain, observationsLate, observationsHurried prometheus.Counter
@@ -40,7 +40,8 @@ func newMetrics(r prometheus.Registerer) *metrics {
 		unkeyed:         counter("unkeyed_events_total", "Events that met a rule's condition and had no value for its key."),
 		unread:          counter("unread_memories_total", "Remembered events that could not be read back, or written."),
 		late:            counter("late_events_total", "Events older than the window or step that they would have counted for."),
-		forgotten:       counter("forgotten_keys_total", "Keys that rules forgot for want of room."),
+		cut:             counter("cut_searches_total", "Searches for a sequence that were ended by their bounds: there may be one that was not seen."),
+		forgotten:       counter("forgotten_keys_total", "Keys, and events of a key, that rules forgot for want of room."),
 		suppressed:      counter("suppressed_findings_total", "Findings held back because one like them came shortly before."),
 		excepted:        counter("excepted_findings_total", "Findings that an exception hid."),
 		superseded:      counter("superseded_observations_total", "Observations made by another version of their rule, and dropped."),
@@ -71,6 +72,7 @@ func newMetrics(r prometheus.Registerer) *metrics {
 func (m *metrics) kept(now, last Kept) {
 	m.unkeyed.Add(float64(now.Unkeyed - last.Unkeyed))
 	m.late.Add(float64(now.Late - last.Late))
+	m.cut.Add(float64(now.CutSearches - last.CutSearches))
 	m.forgotten.Add(float64(now.Forgotten - last.Forgotten))
 	m.suppressed.Add(float64(now.Suppressed - last.Suppressed))
 	m.excepted.Add(float64(now.Excepted - last.Excepted))

@@ -89,62 +89,121 @@ func hashOf(text string) uint64 {
 }
 
 func (k *keeper) offerSequence(t *tracker, key window.Key, credential uint64, h hit, out *Outcome) {
-	p := t.program
-	if h.steps&1 == 0 {
+	p, last := t.program, t.plan.Steps-1
+	if h.steps&1 == 0 && p.Lateness == 0 {
 		if _, there := t.sequence.Find(key); !there {
-			return // nothing has begun that it could go on with
+			return // nothing has begun that it could go on with, and what begins late does not count
 		}
 	}
 	// The finding is the last event's: of an earlier one it takes the id and what the rule says of it.
-	step, err := stepOf(&h, k.fleet, &rule.Sighting{Event: h.sighting.Event, Facts: h.sighting.Facts, Cut: h.sighting.Cut})
+	remembered := &rule.Sighting{Event: h.sighting.Event, Facts: h.sighting.Facts, Cut: h.sighting.Cut}
+	if h.steps>>last&1 == 1 {
+		h.sighting.QuietKey = h.quiet
+		remembered = h.sighting
+	}
+	step, err := stepOf(&h, k.fleet, remembered)
 	if err != nil {
 		k.counts.Unread++
 		return
 	}
+	m := memories{program: p, plan: &t.plan, now: &h, asked: k.asked}
+	m.know(step, h.sighting)
 	var r window.Result
 	t.sequence.Update(key, credential, h.received, func(s *window.Sequence, _ bool) bool {
-		r = s.Offer(t.plan, h.steps, step, func(n int, earlier []window.Step) bool { return k.admits(p, n, &h, earlier) })
+		r = s.Offer(&t.plan, h.steps, step, m.admits)
 		return !s.Idle()
 	})
-	k.counts.Late += uint64(r.Late)
+	k.counts.Late += countOf(r.Late)
+	k.counts.CutSearches += countOf(r.Cut)
 	k.counts.Forgotten += uint64(r.Evicted)
 	for _, steps := range r.Complete {
-		if earlier, ok := k.recall(steps[:len(steps)-1]); ok {
-			k.concludeHit(p, &h, earlier, nil, out)
+		events, ok := m.all(steps, 0)
+		if !ok {
+			continue
 		}
+		end := h
+		if r.Own != last { // h came late: the last event is one that is gone
+			end = hitOf(events[last])
+			end.key, end.quiet = h.key, events[last].QuietKey
+		}
+		k.concludeHit(p, &end, events[:last], nil, out)
 	}
+	k.counts.Unread += m.unread
 }
+
+func countOf(is bool) uint64 {
+	if is {
+		return 1
+	}
+	return 0
+}
+
+// The steps of an absence.
+const (
+	after   = 0
+	without = 1
+)
 
 func (k *keeper) offerAbsence(t *tracker, key window.Key, credential uint64, h hit, out *Outcome) {
 	p := t.program
-	const after, without = 0, 1
-	if _, there := t.absence.Find(key); !there && h.steps&(1<<after) == 0 {
+	waits, answers := h.steps>>after&1 == 1, h.steps>>without&1 == 1
+	if _, there := t.absence.Find(key); !there && !waits && p.Lateness == 0 {
 		return
 	}
-	at, received := h.at(k.fleet), h.received
+	m := memories{program: p, plan: &t.plan, now: &h, asked: k.asked}
+	waiting, answer, err := k.absenceSteps(&m, &h, waits, answers)
+	if err != nil {
+		k.counts.Unread++
+		return
+	}
+	at := h.at(k.fleet)
 	var due []window.Step
 	var before, next int64
-	t.absence.Update(key, credential, received, func(a *window.Absence, _ bool) bool {
+	t.absence.Update(key, credential, h.received, func(a *window.Absence, _ bool) bool {
 		before = a.Next()
 		due = a.Due(at, math.MinInt64)
-		if h.steps&(1<<without) != 0 {
-			a.Close(at, func(s window.Step) bool { return k.admits(p, without, &h, []window.Step{s}) })
+		evicted := 0
+		if answers {
+			a.Close(at, func(s window.Step) bool { return m.admits(without, []window.Step{s, answer}) })
 		}
-		if h.steps&(1<<after) != 0 {
-			h.sighting.Key, h.sighting.QuietKey = h.key, h.quiet
-			if step, err := stepOf(&h, k.fleet, h.sighting); err != nil {
-				k.counts.Unread++
-			} else {
-				k.counts.Forgotten += uint64(a.Open(step, received, p.Within.Microseconds()))
-			}
+		if waits {
+			evicted += a.Open(waiting, h.received, p.Within.Microseconds(), p.Lateness.Microseconds(), func(s window.Step) bool {
+				return m.admits(without, []window.Step{waiting, s})
+			})
 		}
+		if answers && p.Lateness > 0 {
+			evicted += a.Answer(answer, p.Lateness.Microseconds())
+		}
+		k.counts.Forgotten += uint64(evicted)
 		next = a.Next()
 		return !a.Idle()
 	})
+	k.counts.Unread += m.unread
 	if next != before {
 		k.wake(timer{next, p.Rule.ID, key, false})
 	}
 	k.concludeAbsences(p, due, out)
+}
+
+// absenceSteps is what is kept of an event as one that waits, and as one that others wait for: of
+// that nothing but its time, where no condition compares the two.
+func (k *keeper) absenceSteps(m *memories, h *hit, waits, answers bool) (waiting, answer window.Step, err error) {
+	answer.At = h.at(k.fleet)
+	if answers && m.plan.Since[without] == after {
+		answer, err = stepOf(h, k.fleet, &rule.Sighting{Event: h.sighting.Event, Facts: h.sighting.Facts, Cut: h.sighting.Cut})
+		if err != nil {
+			return waiting, answer, err
+		}
+		m.know(answer, h.sighting)
+	}
+	if waits {
+		h.sighting.Key, h.sighting.QuietKey = h.key, h.quiet
+		if waiting, err = stepOf(h, k.fleet, h.sighting); err != nil {
+			return waiting, answer, err
+		}
+		m.know(waiting, h.sighting)
+	}
+	return waiting, answer, nil
 }
 
 // endWaits concludes the waits of a key that have ended in vain by the collectors' clock.
@@ -166,29 +225,13 @@ func (k *keeper) endWaits(t *tracker, ended timer, out *Outcome) {
 
 func (k *keeper) concludeAbsences(p *rule.Program, due []window.Step, out *Outcome) {
 	for i := range due {
-		if s, ok := k.recall(due[i : i+1]); ok {
-			h := hitOf(s[0])
-			h.key, h.quiet = s[0].Key, s[0].QuietKey
-			k.concludeHit(p, &h, nil, &finding.Observed{Within: p.Within.Seconds()}, out)
+		s, err := rule.DecodeSighting(due[i].Captured)
+		if err != nil { // it was written by another version
+			k.counts.Unread++
+			continue
 		}
-	}
-}
-
-// admits reports whether an event meets the part of a step's condition that is about earlier ones.
-func (k *keeper) admits(p *rule.Program, step int, now *hit, earlier []window.Step) bool {
-	if !p.LooksBack(step) {
-		return true
-	}
-	then, ok := k.recall(earlier)
-	if ok && k.asked != nil {
-		k.asked(p, step, now.view, now.sighting, then)
-	}
-	switch {
-	case !ok:
-		return false
-	case now.view != nil:
-		return p.Admits(step, now.view, then)
-	default:
-		return p.AdmitsRemembered(step, now.sighting, then)
+		h := hitOf(s)
+		h.key, h.quiet = s.Key, s.QuietKey
+		k.concludeHit(p, &h, nil, &finding.Observed{Within: p.Within.Seconds()}, out)
 	}
 }

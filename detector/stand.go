@@ -85,7 +85,8 @@ func (t *tracker) stand(key window.Key) (s Stand) {
 		}
 	case rule.KindSequence:
 		if c, there := t.sequence.Find(key); there {
-			for steps := range c.UnderWay() {
+			m := memories{program: t.program, plan: &t.plan}
+			for _, steps := range c.UnderWay(&t.plan, m.admits) {
 				s.UnderWay = append(s.UnderWay, t.underWay(steps))
 			}
 		}
@@ -116,7 +117,8 @@ func (t *tracker) underWay(steps []window.Step) (u UnderWay) {
 		until = min(until, steps[next-1].At+p.Gaps[next].Microseconds())
 	}
 	u.Until = time.UnixMicro(until).UTC()
-	seen, _ := sightings(steps) // of what another version wrote nothing is shown
+	m := memories{program: p, plan: &t.plan}
+	seen, _ := m.all(steps, 0) // of what another version wrote nothing is shown
 	for _, s := range seen {
 		u.Events = append(u.Events, s.Event)
 	}

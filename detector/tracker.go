@@ -15,7 +15,7 @@ import (
 // tracker keeps what one rule remembers. Of the tables of cells it has the one of its kind.
 type tracker struct {
 	program *rule.Program
-	plan    window.Plan // of a sequence
+	plan    window.Plan // of a sequence, or of the two steps of an absence
 
 	count    *window.Table[window.Count, *window.Count]
 	distinct *window.Table[window.Distinct, *window.Distinct]
@@ -67,6 +67,7 @@ func newTracker(p *rule.Program, limits window.Limits) *tracker {
 		t.sequence = window.NewTable[window.Sequence](limits)
 		t.tables = append(t.tables, t.sequence)
 	case rule.KindAbsence:
+		t.plan = planOf(p)
 		t.absence = window.NewTable[window.Absence](limits)
 		t.tables = append(t.tables, t.absence)
 	case rule.KindFirstSeen:
@@ -81,9 +82,12 @@ func newTracker(p *rule.Program, limits window.Limits) *tracker {
 	return t
 }
 
-// planOf is the form of a rule's sequence.
+// planOf is the form of a rule's steps.
 func planOf(p *rule.Program) window.Plan {
-	plan := window.Plan{Steps: p.Steps(), Within: p.Within.Microseconds()}
+	plan := window.Plan{Steps: p.Steps(), Within: p.Within.Microseconds(), Lateness: p.Lateness.Microseconds()}
+	for n := range p.Steps() {
+		plan.Since = append(plan.Since, p.LooksBack(n))
+	}
 	for _, gap := range p.Gaps {
 		plan.Gaps = append(plan.Gaps, gap.Microseconds())
 	}
@@ -111,11 +115,19 @@ func (t *tracker) setLimits(limits window.Limits) {
 // source ships late.
 const slack = 3600_000_000 // an hour
 
-// sweep forgets the keys of which no window can need anything.
+// sweep forgets the keys of which no window can need anything, and those that keep nothing but
+// events for others that arrive late.
 func (t *tracker) sweep(clock int64) {
 	longest := max(t.program.Within, t.program.Memory, t.program.Quiet).Microseconds() + slack
 	for _, x := range t.tables {
 		x.Sweep(clock - longest)
+	}
+	onTime := clock - t.program.Lateness.Microseconds()
+	switch {
+	case t.sequence != nil:
+		t.sequence.Prune(onTime, (*window.Sequence).Begun)
+	case t.absence != nil:
+		t.absence.Prune(onTime, (*window.Absence).Begun)
 	}
 }
 
@@ -130,27 +142,6 @@ func stepOf(h *hit, fleet bool, remembered *rule.Sighting) (window.Step, error) 
 		_, _ = fmt.Fprintf(like, "%q %q\n", name, fmt.Sprint(remembered.Facts[name]))
 	}
 	return window.Step{At: h.at(fleet), Like: binary.LittleEndian.Uint64(like.Sum(nil)), Captured: captured}, nil
-}
-
-// recall gives the events that steps keep. What cannot be read was written by another version: it
-// is counted, and nothing is said of it.
-func (k *keeper) recall(steps []window.Step) (all []*rule.Sighting, ok bool) {
-	all, err := sightings(steps)
-	if err != nil {
-		k.counts.Unread++
-		return nil, false
-	}
-	return all, true
-}
-
-func sightings(steps []window.Step) (all []*rule.Sighting, err error) {
-	all = make([]*rule.Sighting, len(steps))
-	for i, s := range steps {
-		if all[i], err = rule.DecodeSighting(s.Captured); err != nil {
-			return nil, err
-		}
-	}
-	return all, nil
 }
 
 // finding is what a rule's finding says of the event that concludes it.

@@ -90,7 +90,9 @@ func (x *explainer) ask(p *rule.Program, step int, v *rule.View, now *rule.Sight
 		x.asking = err
 	}
 	for _, s := range earlier {
-		asked.After = append(asked.After, s.Event)
+		if s != nil { // the condition does not speak of it
+			asked.After = append(asked.After, s.Event)
+		}
 	}
 	x.asked = append(x.asked, asked)
 }
@@ -202,6 +204,7 @@ func notesOf(before, after *detector.Counts) (notes []string) {
 		{before.UnjudgedRules, after.UnjudgedRules, "it costs more than the budget of an event: %d conditions of the rule are left out"},
 		{before.Unkeyed, after.Unkeyed, "it meets a condition and has no value for the key, or for what is counted"},
 		{before.Late, after.Late, "it is older than the window or the step that it would have counted for"},
+		{before.CutSearches, after.CutSearches, "the search for a sequence was ended by its bounds: there may be one that was not seen"},
 		{before.Forgotten, after.Forgotten, "%d keys or beginnings, the oldest, were forgotten for want of room"},
 	} {
 		n := note.after - note.before

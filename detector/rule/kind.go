@@ -46,7 +46,10 @@ type Sum struct {
 type Sequence struct {
 	By     []string `yaml:"by"`
 	Within string   `yaml:"within"`
-	Steps  []Step   `yaml:"steps"` // two to eight
+	// Lateness is how much later than events after it an event may arrive: a step that has nothing
+	// to follow is kept so long. At most Within; where not given a minute, or Within if that is less.
+	Lateness string `yaml:"lateness"`
+	Steps    []Step `yaml:"steps"` // two to eight
 }
 
 // Step is one event of a sequence. Its condition may read what an earlier step saw, as
@@ -65,6 +68,9 @@ type Absence struct {
 	After   Step   `yaml:"after"`
 	Without Step   `yaml:"without"`
 	Within  string `yaml:"within"`
+	// Lateness is how much later than events after it an event may arrive: so much longer than
+	// Within it takes to find. Its bounds are those of a sequence's.
+	Lateness string `yaml:"lateness"`
 }
 
 // FirstSeen finds a value that an entity has not had before.
@@ -107,6 +113,8 @@ const (
 	maxKeyParts = 8
 	minWithin   = time.Second
 	maxWithin   = 90 * day
+
+	usualLateness = time.Minute
 
 	day           = 24 * time.Hour
 	defaultMemory = 90 * day
@@ -158,6 +166,18 @@ func (c *kindChecks) span(path, text string, least time.Duration) {
 	}
 }
 
+// lateness checks a lateness beside the time that it belongs to.
+func (c *kindChecks) lateness(path, text, within string) {
+	if text == "" {
+		return
+	}
+	c.span(path, text, 0)
+	late, err := ParseSpan(text)
+	if most, wrong := ParseSpan(within); err == nil && wrong == nil && late > most {
+		c.problem(path, "%s is longer than within, %s", text, within)
+	}
+}
+
 func (c *kindChecks) by(path string, by []string) {
 	switch {
 	case len(by) == 0:
@@ -197,10 +217,12 @@ func (r *Rule) validateKind() []error {
 	case r.Sequence != nil:
 		c.by("sequence.by", r.Sequence.By)
 		c.span("sequence.within", r.Sequence.Within, minWithin)
+		c.lateness("sequence.lateness", r.Sequence.Lateness, r.Sequence.Within)
 		c.steps(r.Sequence.Steps)
 	case r.Absence != nil:
 		c.by("absence.by", r.Absence.By)
 		c.span("absence.within", r.Absence.Within, minWithin)
+		c.lateness("absence.lateness", r.Absence.Lateness, r.Absence.Within)
 		if r.Absence.After.Gap != "" || r.Absence.Without.Gap != "" {
 			c.problem("absence", "gap has no meaning here: within is the time")
 		}

@@ -36,13 +36,14 @@ type Program struct {
 	// Fleet says that the rule's key does not hold the actor: it is kept in the second stage.
 	Fleet bool
 
-	// Within, Gaps, Learn, Memory and Quiet are the kind's times; AtLeast is what is found.
-	Within  time.Duration
-	Gaps    []time.Duration // by step; 0: none
-	Learn   time.Duration
-	Memory  time.Duration
-	Quiet   time.Duration // 0: the rule is never suppressed
-	AtLeast float64
+	// Within, Lateness, Gaps, Learn, Memory and Quiet are the kind's times; AtLeast is what is found.
+	Within   time.Duration
+	Lateness time.Duration
+	Gaps     []time.Duration // by step; 0: none
+	Learn    time.Duration
+	Memory   time.Duration
+	Quiet    time.Duration // 0: the rule is never suppressed
+	AtLeast  float64
 
 	// Override is what a site changes of the rule's findings, nil where it changes nothing.
 	Override *Override
@@ -166,12 +167,26 @@ func (p *Program) Remembers() bool {
 // Sight is the shown event as the rule remembers it.
 func (p *Program) Sight(v *View) *Sighting { return v.sight(p.kept) }
 
-// LooksBack reports whether a step's condition has a part that is about earlier steps.
-func (p *Program) LooksBack(step int) bool { return p.steps[step].then != nil }
+// LooksBack is the earliest step that a step's condition speaks of; the step itself where it speaks
+// of none.
+func (p *Program) LooksBack(step int) (since int) {
+	then := p.steps[step].then
+	if then == nil {
+		return step
+	}
+	since = step
+	for _, name := range then.reads {
+		if earlier, _, ok := p.schema.ofStep(name, p.names); ok {
+			since = min(since, earlier)
+		}
+	}
+	return since
+}
 
 // Admits reports whether the shown event meets the part of a step's condition that is about earlier
-// steps. The event is read whole, of the earlier ones what is remembered. What it reads is paid from
-// the event's budget: one that has none left is not admitted.
+// steps. Of those that no condition of the step speaks of there may be none. The event is read whole,
+// of the earlier ones what is remembered. What it reads is paid from the event's budget: one that has
+// none left is not admitted.
 func (p *Program) Admits(step int, v *View, earlier []*Sighting) bool {
 	then := p.steps[step].then
 	return then == nil || v.pays(v.costOf(then.reads)) && then.isTrue(story{p, v, earlier})
@@ -267,6 +282,14 @@ func (b *builder) span(text string) time.Duration {
 	return d
 }
 
+// lateness is a rule's, or the usual one.
+func (b *builder) lateness(text string) time.Duration {
+	if text == "" {
+		return min(b.p.Within, usualLateness)
+	}
+	return b.span(text)
+}
+
 func (b *builder) key(path string, by []string) []expression {
 	key := make([]expression, len(by))
 	for i, text := range by {
@@ -315,12 +338,14 @@ func (b *builder) kind() {
 		}
 	case KindSequence:
 		p.by, p.Within = b.key("$.sequence.by", r.Sequence.By), b.span(r.Sequence.Within)
+		p.Lateness = b.lateness(r.Sequence.Lateness)
 		for i, s := range r.Sequence.Steps {
 			b.step(fmt.Sprintf("$.sequence.steps[%d].when", i), s.As, s.When)
 			p.Gaps = append(p.Gaps, b.span(s.Gap))
 		}
 	case KindAbsence:
 		p.by, p.Within = b.key("$.absence.by", r.Absence.By), b.span(r.Absence.Within)
+		p.Lateness = b.lateness(r.Absence.Lateness)
 		b.step("$.absence.after.when", r.Absence.After.As, r.Absence.After.When)
 		b.step("$.absence.without.when", r.Absence.Without.As, r.Absence.Without.When)
 	case KindAnomaly: // which validate refuses

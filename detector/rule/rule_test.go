@@ -7,6 +7,7 @@ import (
 	"strings"
 	"testing"
 	"testing/fstest"
+	"time"
 
 	"github.com/mcpwatch/mcpwatch/detector/rule"
 	"github.com/mcpwatch/mcpwatch/event"
@@ -28,7 +29,7 @@ func folder(files map[string]string) rule.Folder {
 
 // TestLoadRefuses holds that a load names file, line, column and what is wrong.
 func TestLoadRefuses(t *testing.T) {
-	with := func(line string) string { return strings.Replace(valid, `match: call.tool == "read_file"`, line, 1) }
+	with := headed
 	for name, test := range map[string]struct {
 		files map[string]string
 		want  []string
@@ -110,6 +111,13 @@ func TestLoadRefuses(t *testing.T) {
 				"site/a.yaml:1:", `site/b.yaml:3:11: severity "awful"`, `site/b.yaml:4:8: match: unknown name "nothing"`,
 				"site/c.yaml:1:1: match is missing",
 			},
+		},
+		"a lateness that is longer than the time": {
+			map[string]string{
+				"a.yaml": with("sequence:\n  by: [actor]\n  within: 1m\n  lateness: 2m\n  steps: [{when: call.tool == 'a'}, {when: call.tool == 'b'}]"),
+				"b.yaml": strings.Replace(with("absence:\n  by: [actor]\n  within: 1m\n  lateness: soon\n  after: {when: call.tool == 'a'}\n  without: {when: call.tool == 'b'}"), "a-rule", "b-rule", 1),
+			},
+			[]string{"site/a.yaml:7:13: sequence.lateness: 2m is longer than within, 1m", `site/b.yaml:7:13: absence.lateness: "soon" must be`},
 		},
 		"a type error": {
 			map[string]string{"a.yaml": with(`match: result.size == "big"`)},
@@ -306,6 +314,51 @@ func TestVersionsAreOfTheText(t *testing.T) {
 		}
 		if first, second := load(), load(); first != second {
 			t.Errorf("%s: versions %s and %s", kind, first, second)
+		}
+	}
+}
+
+// headed is a rule of a kind.
+func headed(kind string) string {
+	return strings.Replace(valid, `match: call.tool == "read_file"`, kind, 1)
+}
+
+// TestLateness holds what is late where a rule does not say.
+func TestLateness(t *testing.T) {
+	for text, want := range map[string]time.Duration{
+		"within: 15s": 15 * time.Second, "within: 1h": time.Minute, "within: 1h, lateness: 0s": 0, "within: 1h, lateness: 1h": time.Hour,
+	} {
+		for _, kind := range []string{
+			"sequence: {by: [actor], %s, steps: [{when: actor == 'a'}, {when: actor == 'b'}]}",
+			"absence: {by: [actor], %s, after: {when: actor == 'a'}, without: {when: actor == 'b'}}",
+		} {
+			s, err := rule.Load(folder(map[string]string{"r.yaml": headed(fmt.Sprintf(kind, text))}))
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got := s.Programs[0].Lateness; got != want {
+				t.Errorf("%s: %v, want %v", text, got, want)
+			}
+		}
+	}
+}
+
+// TestLooksBack holds the earliest step that a step's condition speaks of.
+func TestLooksBack(t *testing.T) {
+	s, err := rule.Load(folder(map[string]string{"r.yaml": headed(`sequence:
+  by: [actor]
+  within: 1m
+  steps:
+    - {as: a, when: call.tool == "a"}
+    - {as: b, when: call.tool == "b"}
+    - {as: c, when: call.tool == "c" && server.id != b.server.id}
+    - {as: d, when: call.tool == "d" && server.id != c.server.id && a.server.id == b.server.id}`)}))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for step, want := range []int{0, 1, 1, 0} {
+		if got := s.Programs[0].LooksBack(step); got != want {
+			t.Errorf("step %d looks back to %d, want %d", step, got, want)
 		}
 	}
 }

@@ -17,7 +17,7 @@ import (
 )
 
 // Version is the version of the format. What another version wrote is refused.
-const Version = 1
+const Version = 2
 
 // Table names a table of cells: the rule's, in the version that its memory belongs to, and
 // which of the rule's tables it is.

@@ -143,17 +143,18 @@ func BenchmarkState(b *testing.B) {
 // BenchmarkCells is an event for a cell that is as full as it gets, and what an attacker makes
 // of it: each value is new, each event opens something.
 func BenchmarkCells(b *testing.B) {
-	yes := func(int, []window.Step) bool { return true }
-	no := func(n int, _ []window.Step) bool { return n == 0 }
+	no := func(int, []window.Step) bool { return false }
 	captured := make([]byte, 8)
 	step := func(i int64) window.Step { return window.Step{At: i, Like: uint64(i), Captured: captured} }
+	like := func(i int64) window.Step { return window.Step{At: i, Like: 1, Captured: captured} }
 	var distinct window.Distinct
 	var seen, known window.FirstSeen
-	var sequence, full window.Sequence
+	var sequence, lone, second, full window.Sequence
 	var absence window.Absence
 	var quiet window.Quiet
 	var sum window.Sum
-	plan := window.Plan{Steps: 2, Within: 1 << 40}
+	plan := window.Plan{Steps: 2, Within: 1 << 40, Since: []int{0, 0}}
+	late := window.Plan{Steps: 2, Within: 1 << 40, Lateness: 1 << 39}
 	span := window.NewSpan(5 * time.Minute)
 	for _, cell := range []struct {
 		name string
@@ -163,17 +164,20 @@ func BenchmarkCells(b *testing.B) {
 		{"Distinct=1000", func(i int64) { distinct.Add(i, 1<<40, uint64(i), "/home/alice/notes.txt", window.MaxDistinct) }},
 		{"FirstSeen=4096", func(i int64) { seen.Add(i, 0, 1<<40, uint64(i)*0x9e3779b97f4a7c15, 4096) }},
 		{"FirstSeen=4096/known", func(i int64) { known.Add(i, 0, 1<<40, uint64(i%4096)*0x9e3779b97f4a7c15, 4096) }},
-		{"Sequence/complete", func(i int64) { sequence.Offer(plan, 1<<(i%2), step(i), yes) }},
-		{"Sequence/full", func(i int64) { full.Offer(plan, 3, step(i), no) }},
-		{"Absence/full", func(i int64) { absence.Open(step(i), i, 1<<40) }},
+		{"Sequence/first", func(i int64) { new(window.Sequence).Offer(&late, 1, like(i), yes) }},
+		{"Sequence/first again", func(i int64) { lone.Offer(&late, 1, like(i), yes) }},
+		{"Sequence/second", func(i int64) { second.Offer(&late, 2, like(i), yes) }},
+		{"Sequence/complete", func(i int64) { sequence.Offer(&plan, 1<<(i%2), step(i), yes) }},
+		{"Sequence/full", func(i int64) { full.Offer(&plan, 3, step(i), no) }},
+		{"Absence/full", func(i int64) { absence.Open(step(i), i, 1<<40, 1, nil) }},
 		{"Quiet", func(i int64) { quiet.Admit(i, i, 1<<40, nil) }},
 	} {
+		i := int64(0) // the cell goes on where the same benchmark is run again
+		for ; i < 5000; i++ {
+			cell.add(i)
+		}
 		b.Run(cell.name, func(b *testing.B) {
 			b.ReportAllocs()
-			for i := range int64(5000) {
-				cell.add(i)
-			}
-			i := int64(5000)
 			for b.Loop() {
 				cell.add(i)
 				i++

@@ -35,14 +35,17 @@ func FuzzApply(f *testing.F) {
 			reapply(t, src, func(c *window.FirstSeen) { c.Add(1, 1, 1, 1, 3) })
 		case 4:
 			reapply(t, src, func(c *window.Sequence) {
-				c.Offer(window.Plan{Steps: 3, Within: math.MaxInt64}, 7, step, func(int, []window.Step) bool { return true })
+				plan := window.Plan{Steps: 3, Within: math.MaxInt64, Lateness: 1, Since: []int{0, 0, 1}}
+				c.Offer(&plan, 7, step, yes)
+				c.UnderWay(&plan, yes)
 			})
 		case 5:
 			reapply(t, src, func(c *window.Absence) {
 				c.Next()
 				c.Close(1, func(window.Step) bool { return true })
 				c.Due(1, math.MinInt64)
-				c.Open(step, 1, 1)
+				c.Open(step, 1, 1, 1, func(window.Step) bool { return true })
+				c.Answer(step, 1)
 			})
 		case 6:
 			reapply(t, src, func(c *window.Quiet) {
@@ -86,7 +89,6 @@ func sameCells[C any, P window.Cell[C]](a, b *window.Table[C, P]) (same bool) {
 
 // someEntries has a cell of each kind in use.
 func someEntries() [][]byte {
-	yes := func(int, []window.Step) bool { return true }
 	step := window.Step{At: 5, Like: 6, Captured: []byte("c")}
 	span := window.NewSpan(1)
 	return [][]byte{
@@ -95,10 +97,10 @@ func someEntries() [][]byte {
 		entryOf(func(c *window.Distinct) { c.Add(5, 10, 7, "seven", 3); c.Add(6, 10, 8, "eight", 3) }),
 		entryOf(func(c *window.FirstSeen) { c.Add(5, 10, 10, 7, 3); c.Add(6, 10, 10, 8, 3) }),
 		entryOf(func(c *window.Sequence) {
-			c.Offer(window.Plan{Steps: 3, Within: 10}, 1, step, yes)
-			c.Offer(window.Plan{Steps: 3, Within: 10}, 3, step, yes)
+			c.Offer(&window.Plan{Steps: 3, Within: 10}, 1, step, yes)
+			c.Offer(&window.Plan{Steps: 3, Within: 10}, 2, step, yes)
 		}),
-		entryOf(func(c *window.Absence) { c.Open(step, 6, 10) }),
+		entryOf(func(c *window.Absence) { c.Open(step, 6, 10, 2, nil); c.Answer(step, 2) }),
 		entryOf(func(c *window.Quiet) { c.Admit(5, 6, 10, []byte("first")); c.Admit(6, 7, 10, nil) }),
 	}
 }

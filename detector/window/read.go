@@ -48,17 +48,6 @@ func (d *Distinct) Until(within int64) (at int64, ok bool) {
 // Known is how many values the entity is known to have, and when its first event was.
 func (f *FirstSeen) Known() (values int, began int64) { return len(f.values), f.began }
 
-// UnderWay gives the steps so far of each sequence that had not run out of time at the last event.
-func (s *Sequence) UnderWay() iter.Seq[[]Step] {
-	return func(yield func([]Step) bool) {
-		for _, p := range s.partials {
-			if !yield(p) {
-				return
-			}
-		}
-	}
-}
-
 // Waiting gives the events that wait, oldest first.
 func (a *Absence) Waiting() iter.Seq[Step] {
 	return func(yield func(Step) bool) {

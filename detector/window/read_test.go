@@ -38,10 +38,10 @@ func TestReading(t *testing.T) {
 
 	var sequence window.Sequence
 	plan := window.Plan{Steps: 2, Within: 100}
-	sequence.Offer(plan, 1, window.Step{At: 3, Like: 1}, func(int, []window.Step) bool { return true })
+	sequence.Offer(&plan, 1, window.Step{At: 3, Like: 1}, yes)
 	var absence window.Absence
-	absence.Open(window.Step{At: 5}, 6, 100)
-	for steps := range sequence.UnderWay() {
+	absence.Open(window.Step{At: 5}, 6, 100, 0, nil)
+	for _, steps := range sequence.UnderWay(&plan, yes) {
 		if len(steps) != 1 || steps[0].At != 3 {
 			t.Errorf("%v is under way, want the step at 3", steps)
 		}

@@ -196,6 +196,20 @@ func (t *Table[C, P]) Sweep(before int64) int {
 	return held - t.Len()
 }
 
+// Prune forgets the cells last used before a time of the collector's clock that are not needed, and
+// returns how many. It looks at every cell.
+func (t *Table[C, P]) Prune(before int64, needed func(P) bool) int {
+	held := t.Len()
+	for n := range t.shares.all {
+		for _, slot := range t.shares.all[n].queue {
+			if slot != 0 && t.entry(slot).used < before && !needed(&t.entry(slot).cell) {
+				t.forget(slot)
+			}
+		}
+	}
+	return held - t.Len()
+}
+
 func (t *Table[C, P]) evict(slot uint32) {
 	t.evicted++
 	t.forget(slot)

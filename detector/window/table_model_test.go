@@ -217,6 +217,18 @@ func (r *run) sweep(t *rapid.T) {
 	}
 }
 
+func (r *run) prune(t *rapid.T) {
+	time := rapid.Int64Range(0, 20).Draw(t, "before")
+	odd := func(s string) bool { return len(s)%2 == 1 }
+	held := len(r.model.cells)
+	r.model.cells = slices.DeleteFunc(r.model.cells, func(c modelCell) bool { return c.used < time && !odd(c.text) })
+	for _, table := range r.tables {
+		if got := table.Prune(time, func(c *text) bool { return odd(string(c.s)) }); got != held-len(r.model.cells) {
+			t.Fatalf("Prune = %d, want %d", got, held-len(r.model.cells))
+		}
+	}
+}
+
 func (r *run) setLimits(t *rapid.T) {
 	limits := someLimits(t)
 	r.model.setLimits(limits)
@@ -274,7 +286,7 @@ func TestTableIsWhatItSaysAndSoIsOneReadBack(t *testing.T) {
 		table := window.NewTable[text](limits)
 		r := run{model: &model{limits: limits, cost: table.CellBytes()}, tables: []*texts{table}, before: []uint64{0}}
 		t.Repeat(map[string]func(*rapid.T){
-			"update": r.update, "update again": r.update, "find": r.find, "sweep": r.sweep,
+			"update": r.update, "update again": r.update, "find": r.find, "sweep": r.sweep, "prune": r.prune,
 			"limits": r.setLimits, "checkpoint": r.checkpoint, "": r.check,
 		})
 		evicted += r.model.evicted

@@ -14,23 +14,35 @@ import (
 
 func TestAbsenceIsTheNaiveOne(t *testing.T) {
 	type waiting struct {
-		step             window.Step
-		received, within int64
+		step                       window.Step
+		received, within, lateness int64
+	}
+	type answer struct {
+		step     window.Step
+		lateness int64
 	}
 	rapid.Check(t, func(t *rapid.T) {
 		var cell window.Absence
 		var open []waiting
+		var answers []answer
 		for i := range rapid.SampledFrom([]int{30, 150}).Draw(t, "calls") {
-			switch rapid.IntRange(0, 5).Draw(t, "call") {
+			switch rapid.IntRange(0, 6).Draw(t, "call") {
 			default:
 				w := waiting{
 					step:     window.Step{At: someTime.Draw(t, "at"), Like: uint64(i), Captured: []byte{byte(i % 2)}},
-					received: someTime.Draw(t, "received"), within: someLength.Draw(t, "within"),
+					received: someTime.Draw(t, "received"), within: someLength.Draw(t, "within"), lateness: someLength.Draw(t, "lateness"),
 				}
-				open = append(open, w)
-				overflow := max(len(open)-64, 0)
-				open = open[max(len(open)-64, 0):]
-				if got := cell.Open(w.step, w.received, w.within); got != overflow {
+				parity := w.step.Like % 2
+				admits := func(b window.Step) bool { return b.Like%2 == parity }
+				overflow := 0
+				if !slices.ContainsFunc(answers, func(b answer) bool {
+					return b.step.At >= w.step.At && !longer(w.step.At, b.step.At, w.within) && admits(b.step)
+				}) {
+					open = append(open, w)
+					overflow = max(len(open)-64, 0)
+					open = open[overflow:]
+				}
+				if got := cell.Open(w.step, w.received, w.within, w.lateness, admits); got != overflow {
 					t.Fatalf("Open = %d, want %d", got, overflow)
 				}
 			case 0:
@@ -50,26 +62,79 @@ func TestAbsenceIsTheNaiveOne(t *testing.T) {
 				}
 				var want []window.Step
 				open = slices.DeleteFunc(open, func(w waiting) bool {
-					due := longer(w.step.At, at, w.within) || longer(w.received, tick, w.within)
+					due := at > plus(plus(w.step.At, w.within), w.lateness) || tick > plus(plus(w.received, w.within), w.lateness)
 					if due {
 						want = append(want, w.step)
 					}
 					return due
 				})
+				answers = slices.DeleteFunc(answers, func(b answer) bool { return longer(b.step.At, at, b.lateness) })
 				if got := cell.Due(at, tick); !reflect.DeepEqual(got, want) {
 					t.Fatalf("Due(%d, %d) = %v, want %v", at, tick, got, want)
+				}
+			case 2:
+				b := answer{window.Step{At: someTime.Draw(t, "at"), Like: rapid.Uint64Range(0, 99).Draw(t, "like")}, someLength.Draw(t, "lateness")}
+				newer := func(a answer) bool { return a.step.Like == b.step.Like && a.step.At > b.step.At }
+				overflow := 0
+				if !slices.ContainsFunc(answers, newer) {
+					answers = slices.DeleteFunc(answers, func(a answer) bool { return a.step.Like == b.step.Like })
+					answers = append(answers, b)
+					overflow = max(len(answers)-64, 0)
+					answers = answers[overflow:]
+				}
+				if got := cell.Answer(b.step, b.lateness); got != overflow {
+					t.Fatalf("Answer = %d, want %d", got, overflow)
 				}
 			}
 			next := int64(math.MaxInt64)
 			for _, w := range open {
-				next = min(next, plus(w.received, w.within))
+				next = min(next, plus(plus(w.received, w.within), w.lateness))
 			}
-			if got := cell.Next(); got != next || cell.Idle() != (len(open) == 0) {
-				t.Fatalf("Next = %d, want %d with %d open", got, next, len(open))
+			if got := cell.Next(); got != next || cell.Begun() != (len(open) > 0) || cell.Idle() != (len(open)+len(answers) == 0) {
+				t.Fatalf("Next = %d, want %d with %d open and %d answers", got, next, len(open), len(answers))
 			}
 			roundTrip(t, &cell)
+			if rapid.IntRange(0, 9).Draw(t, "restart") == 0 {
+				cell = *reread(t, &cell)
+			}
 		}
 	})
+}
+
+// TestAbsence is the story of a wait as a rule's author knows it: 10 within, and 5 of lateness.
+func TestAbsence(t *testing.T) {
+	ask := func(a *window.Absence, at int64) {
+		a.Open(window.Step{At: at}, 1000+at, 10, 5, func(window.Step) bool { return true })
+	}
+	done := func(a *window.Absence, at int64) {
+		a.Close(at, func(window.Step) bool { return true })
+		a.Answer(window.Step{At: at}, 5)
+	}
+	none := int64(math.MinInt64)
+	for name, test := range map[string]struct {
+		do        func(*window.Absence)
+		at, clock int64
+		due       int
+	}{
+		"in vain":                         {func(a *window.Absence) { ask(a, 0) }, 16, none, 1},
+		"it may be late still":            {func(a *window.Absence) { ask(a, 0) }, 15, none, 0},
+		"in vain by the clock":            {func(a *window.Absence) { ask(a, 0) }, none, 1016, 1},
+		"and not before":                  {func(a *window.Absence) { ask(a, 0) }, none, 1015, 0},
+		"answered":                        {func(a *window.Absence) { ask(a, 0); done(a, 10) }, 99, none, 0},
+		"answered after its time":         {func(a *window.Absence) { ask(a, 0); done(a, 11) }, 99, none, 1},
+		"answered before":                 {func(a *window.Absence) { ask(a, 5); done(a, 4) }, 99, none, 1},
+		"the answer arrived first":        {func(a *window.Absence) { done(a, 7); ask(a, 5) }, 99, none, 0},
+		"the answer was before":           {func(a *window.Absence) { done(a, 4); ask(a, 5) }, 99, none, 1},
+		"the answer is kept for so long":  {func(a *window.Absence) { done(a, 7); a.Due(12, none); ask(a, 5) }, 99, none, 0},
+		"and no longer":                   {func(a *window.Absence) { done(a, 7); a.Due(13, none); ask(a, 5) }, 99, none, 1},
+		"the newest answer is remembered": {func(a *window.Absence) { done(a, 7); done(a, 6); ask(a, 7) }, 99, none, 0},
+	} {
+		var a window.Absence
+		test.do(&a)
+		if due := a.Due(test.at, test.clock); len(due) != test.due {
+			t.Errorf("%s: %v are due, want %d", name, due, test.due)
+		}
+	}
 }
 
 func TestQuietIsTheNaiveOne(t *testing.T) {
@@ -152,8 +217,8 @@ func TestQuietCountsNoFurtherThanItCan(t *testing.T) {
 func TestAWaitEndsAtItsOwnTime(t *testing.T) {
 	const now = 1764072000_000_000
 	var a window.Absence
-	a.Open(window.Step{At: now, Like: 1}, now, 10)
-	a.Open(window.Step{At: now + 5, Like: 2}, now+5, 10)
+	a.Open(window.Step{At: now, Like: 1}, now, 10, 0, nil)
+	a.Open(window.Step{At: now + 5, Like: 2}, now+5, 10, 0, nil)
 	if due := a.Due(math.MinInt64, now+11); len(due) != 1 || due[0].Like != 1 {
 		t.Errorf("%v are due", due)
 	}
