@@ -87,6 +87,20 @@ func (s *Set) Only(p *Program) *Set {
 	return only
 }
 
+// Plain is the set with nothing in its indexes: every condition is evaluated on every event. It is what
+// the indexed set is held against, and slow.
+func (s *Set) Plain() *Set {
+	plain := *s
+	for _, x := range []**index{&plain.event, &plain.alone, &plain.definition} {
+		var all []*condition
+		for _, c := range (*x).conditions {
+			all = append(all, &condition{program: c.program, step: c.step, is: c.is, finds: c.finds, last: c.last})
+		}
+		*x = s.schema.newIndex(all)
+	}
+	return &plain
+}
+
 // distinct is the lists whose name no list before has, and what is wrong with the others.
 func distinct(lists []*List) (kept []*List, problems []error) {
 	seen := map[string]string{}
