@@ -165,29 +165,54 @@ func TestShardsAndDeathsChangeNothing(t *testing.T) {
 		t.Cleanup(routers[n].Close)
 	}
 	tested := tested{}
-	rapid.Check(t, func(rt *rapid.T) {
-		items := withListings(rt, sessions(rt))
+	property := func(rt *rapid.T) {
 		sets := ruleSets(rt, rapid.IntRange(1, 3).Draw(rt, "sets"))
+		items, ends := inParts(rt, withListings(rt, sessions(rt)), len(sets))
 		n := rapid.IntRange(1, most).Draw(rt, "partitions")
 		plain, site := newReference(sets[0].Plain(), 1), newSite(rt, b, routers[n], fmt.Sprint("observations.", n))
-		taken, read := 0, 0 // of items, by the reference
+		read := 0 // by the reference
 		for i, set := range sets {
-			if taken = rapid.IntRange(taken, len(items)).Draw(rt, "until"); i == len(sets)-1 {
-				taken = len(items)
-			}
-			log := asLogs(rt, items[:taken], 1)[0]
+			log := asLogs(rt, items[:ends[i]], 1)[0]
 			plain.swap(set.Plain())
 			plain.take(t, [][]kafka.Record{log[read:]})
 			read = len(log)
-			site.work(rt, set, asLogs(rt, items[:taken], n))
+			site.work(rt, set, asLogs(rt, items[:ends[i]], n))
 		}
 		want := plain.findings()
 		if !maps.Equal(site.findings, want) {
 			rt.Fatalf("%d partitions: found\n%s\nwant\n%s", n, described(site.findings), described(want))
 		}
 		tested.add(t, sets, want)
-	})
+	}
+	for range 2 {
+		rapid.Check(t, property)
+	}
 	tested.check(t)
+}
+
+// inParts cuts what happens into parts, and says where each ends. Each begins with a tick that closes
+// what was before, so that every partition of both stages has something to read in it.
+func inParts(t *rapid.T, items []item, n int) (all []item, ends []int) {
+	swaps := rapid.SliceOfN(rapid.IntRange(0, len(items)), n-1, n-1).Draw(t, "swaps")
+	clock := noon
+	for i := range len(items) + 1 {
+		for _, at := range swaps {
+			if at == i {
+				clock = clock.Add(time.Second)
+				ends = append(ends, len(all))
+				all = append(all, item{tick: clock})
+			}
+		}
+		if i < len(items) {
+			all = append(all, items[i])
+			for _, t := range []time.Time{items[i].tick, items[i].event.Received} {
+				if t.After(clock) {
+					clock = t
+				}
+			}
+		}
+	}
+	return all, append(ends, len(all))
 }
 
 func described(found map[string]string) string {

@@ -92,6 +92,21 @@ func (p *Program) QuietKey(v *View) ([]string, bool) {
 	return texts(p.quiet, v)
 }
 
+// Route is the parts of a key that what suppression goes by has too: all where suppression goes by the
+// key, none where the two have nothing in common. Events that share a key, or a quiet time, share it.
+func (p *Program) Route(key []string) []string {
+	if p.quiet == nil {
+		return key
+	}
+	var route []string
+	for i := range p.by {
+		if slices.ContainsFunc(p.quiet, func(x expression) bool { return x.text == p.by[i].text }) {
+			route = append(route, key[i])
+		}
+	}
+	return route
+}
+
 func texts(of []expression, a interpreter.Activation) ([]string, bool) {
 	key := make([]string, len(of))
 	for i := range of {
