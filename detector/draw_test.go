@@ -78,6 +78,7 @@ func ofKind(t *rapid.T, kind rule.Kind, when func(*rapid.T) string) string {
 	case rule.KindAbsence:
 		return fmt.Sprintf("absence: {by: %s, after: {as: one, when: '%s'}, without: {when: '(%s)%s'}, within: %s}", by(), when(t), when(t), back("one"), span())
 	case rule.KindAnomaly:
+		return usual(fmt.Sprintf("of: %s, baseline: twice-the-most, false_alarms: %s", oneOf(t, "number", "event.size", "call.args.n"), oneOf(t, "accepted", "0.001", "1000000")))
 	}
 	panic("no rule of kind " + kind)
 }
@@ -89,7 +90,7 @@ func ruleBody(t *rapid.T, perDefinition bool) string {
 		when = definitionCondition
 	}
 	kind := rapid.SampledFrom([]rule.Kind{
-		rule.KindMatch, rule.KindCount, rule.KindDistinct, rule.KindSum, rule.KindSequence, rule.KindAbsence, rule.KindFirstSeen,
+		rule.KindMatch, rule.KindCount, rule.KindDistinct, rule.KindSum, rule.KindSequence, rule.KindAbsence, rule.KindFirstSeen, rule.KindAnomaly,
 	}).Draw(t, "kind")
 	return strings.Join([]string{
 		ofKind(t, kind, when),
@@ -116,12 +117,15 @@ func ruleSets(t *rapid.T, n int) []*rule.Set {
 		}
 	}
 	const absent = 2
-	var chosen [drawnRules]int
+	var chosen, first [drawnRules]int
 	var sets []*rule.Set
 	for range n {
 		files := fstest.MapFS{"lists/tools.yaml": {Data: fmt.Appendf(nil, "name: tools\nvalues: [ask, %s]\n", oneOf(t, "listed", "read", "send"))}}
+		goesBack := len(sets) == 2 && rapid.Bool().Draw(t, "goes back")
 		for i := range chosen {
-			if len(sets) == 0 || rapid.IntRange(0, 3).Draw(t, "changes") == 0 {
+			if goesBack {
+				chosen[i] = first[i]
+			} else if len(sets) == 0 || rapid.IntRange(0, 3).Draw(t, "changes") == 0 {
 				chosen[i] = rapid.IntRange(0, absent).Draw(t, "version")
 			}
 			if chosen[i] == absent && i != 0 {
@@ -134,11 +138,13 @@ func ruleSets(t *rapid.T, n int) []*rule.Set {
 					i, id, oneOf(t, "hides", `server.id == "web"`, `actor == "agent:b"`), oneOf(t, "expires", "2026-11-01", "2027-11-01"))}
 			}
 		}
-		set, err := rule.Load(rule.Folder{Name: "drawn", Files: files})
+		set, err := loader().Load(rule.Folder{Name: "drawn", Files: files})
 		if err != nil {
 			t.Fatal(err)
 		}
-		sets = append(sets, set)
+		if sets = append(sets, set); len(sets) == 1 {
+			first = chosen
+		}
 	}
 	return sets
 }

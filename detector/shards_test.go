@@ -250,7 +250,7 @@ func (n tested) add(t *testing.T, sets []*rule.Set, found map[string]string) {
 func (n tested) check(t *testing.T) {
 	t.Helper()
 	t.Logf("findings: %v", n)
-	for _, kind := range []rule.Kind{rule.KindCount, rule.KindDistinct, rule.KindSum, rule.KindSequence, rule.KindAbsence, rule.KindFirstSeen} {
+	for _, kind := range []rule.Kind{rule.KindCount, rule.KindDistinct, rule.KindSum, rule.KindSequence, rule.KindAbsence, rule.KindFirstSeen, rule.KindAnomaly} {
 		for _, by := range []string{" by actor", " by another key"} {
 			if n[string(kind)+by] == 0 {
 				t.Errorf("nothing is found of %s%s: it was not put to the test", kind, by)

@@ -86,7 +86,7 @@ type Anomaly struct {
 	By   []string `yaml:"by"`
 	// Baseline names what judges the measure.
 	Baseline string `yaml:"baseline"`
-	// FalseAlarms is how many a day are accepted for each entity.
+	// FalseAlarms is how many a day are accepted for each entity; more than 0.
 	FalseAlarms float64 `yaml:"false_alarms"`
 }
 
@@ -201,6 +201,9 @@ func (r *Rule) validateKind() []error {
 		}
 	case r.Anomaly != nil:
 		c.by("anomaly.by", r.Anomaly.By)
+		if !(r.Anomaly.FalseAlarms > 0) {
+			c.problem("anomaly.false_alarms", "%v must be more than 0: how many a day are accepted for each entity", r.Anomaly.FalseAlarms)
+		}
 	}
 	if r.Suppress != nil {
 		c.span("suppress.for", r.Suppress.For, minWithin)

@@ -6,6 +6,8 @@ import (
 	"io/fs"
 	"path"
 	"strings"
+
+	"github.com/mcpwatch/mcpwatch/detector/baseline"
 )
 
 // Folder is a tree of rule files, and what to call it in errors.
@@ -32,17 +34,26 @@ func (f Folder) Walk(do func(name string) error) error {
 	})
 }
 
+// Loader is what loading needs beside the files.
+type Loader struct {
+	// Baselines are the methods that anomaly rules can name.
+	Baselines []baseline.Method
+}
+
+// Load is Loader.Load where no rule can be an anomaly rule.
+func Load(folders ...Folder) (*Set, error) { return Loader{}.Load(folders...) }
+
 // Load reads and compiles the files of all folders together, all or nothing. A YAML file under a
 // folder named "lists" holds a list, a .txt or .csv file there indicators; one under
 // "exceptions" holds an exception; every other *.yaml holds a rule. A folder without any is an
 // error, since it was named for a reason. The error joins every problem found: what can be read
 // is compiled though other files cannot be.
-func Load(folders ...Folder) (*Set, error) {
+func (l Loader) Load(folders ...Folder) (*Set, error) {
 	var all files
 	for _, folder := range folders {
 		all.read(folder)
 	}
-	set, err := Compile(all.rules, all.lists, all.exceptions)
+	set, err := l.Compile(all.rules, all.lists, all.exceptions)
 	if err := errors.Join(append(all.problems, err)...); err != nil {
 		return nil, err
 	}

@@ -17,6 +17,7 @@ import (
 	"github.com/google/cel-go/common/types/ref"
 	"github.com/google/cel-go/interpreter"
 
+	"github.com/mcpwatch/mcpwatch/detector/baseline"
 	"github.com/mcpwatch/mcpwatch/finding"
 )
 
@@ -42,6 +43,10 @@ type Program struct {
 	Memory  time.Duration
 	Quiet   time.Duration // 0: the rule is never suppressed
 	AtLeast float64
+	// Baseline judges the measures of an anomaly rule, of which FalseAlarms a day are accepted for
+	// each key.
+	Baseline    baseline.Method
+	FalseAlarms float64
 
 	// Warnings are what is allowed and not advised: a regular expression that no literal guards.
 	Warnings []*Error
@@ -305,8 +310,28 @@ func (b *builder) kind() {
 		b.step("$.absence.after.when", r.Absence.After.As, r.Absence.After.When)
 		b.step("$.absence.without.when", r.Absence.Without.As, r.Absence.Without.When)
 	case KindAnomaly:
-		b.problem(b.in.errorAt("$.anomaly.baseline", fmt.Sprintf("anomaly.baseline: %q is no baseline: this version has none", r.Anomaly.Baseline)))
+		one("anomaly", r.Anomaly.When, r.Anomaly.By, "", 0)
+		of("$.anomaly.of", r.Anomaly.Of, number...)
+		p.Memory, p.FalseAlarms = defaultMemory, r.Anomaly.FalseAlarms
+		b.baseline(r.Anomaly.Baseline)
 	}
+}
+
+// baseline finds the method that a rule names.
+func (b *builder) baseline(name string) {
+	var known []string
+	for _, m := range b.schema.baselines {
+		if m.Name() == name {
+			b.p.Baseline = m
+			return
+		}
+		known = append(known, m.Name())
+	}
+	there := "this version has none"
+	if len(known) > 0 {
+		there = "there are " + strings.Join(known, ", ")
+	}
+	b.problem(b.in.errorAt("$.anomaly.baseline", fmt.Sprintf("anomaly.baseline: %q is no baseline: %s", name, there)))
 }
 
 // words compiles what a finding says.

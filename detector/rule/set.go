@@ -26,10 +26,16 @@ type Set struct {
 	judges bool
 }
 
-// Compile makes a set of rules, lists and exceptions. It reports every problem, joined.
+// Compile is Loader.Compile where no rule can be an anomaly rule.
 func Compile(rules []*Rule, lists []*List, exceptions []*Exception) (*Set, error) {
+	return Loader{}.Compile(rules, lists, exceptions)
+}
+
+// Compile makes a set of rules, lists and exceptions. It reports every problem, joined.
+func (l Loader) Compile(rules []*Rule, lists []*List, exceptions []*Exception) (*Set, error) {
 	lists, problems := distinct(lists)
 	schema := newSchema(lists)
+	schema.baselines = l.Baselines
 	env, err := schema.environment()
 	if err != nil {
 		return nil, fmt.Errorf("building the rule environment: %w", err)
