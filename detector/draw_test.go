@@ -22,7 +22,7 @@ func condition(t *rapid.T) string {
 	leaf := func() string {
 		return oneOf(t, "leaf",
 			`call.tool == "read"`, `call.tool == "send"`, `call.tool == "ask"`, `call.tool == "done"`, `call.tool in ["read", "new"]`,
-			`call.tool in lists.tools`, `call.tool.lowerAscii() in ["READ", "send"]`, `call.args.path == "a"`, `call.args.path in ["b", "c", "z"]`,
+			`call.tool in lists.tools`, `call.tool.lowerAscii() in ["read", "new"]`, `call.args.path == "a"`, `call.args.path in ["b", "c", "z"]`,
 			`call.args_text.contains("\"b\"")`, `call.args_text.matches("path.*\"[ac]\"")`, `server.id == "web"`, `event.kind == "request"`,
 			`event.size > 100`, `result.text.contains("a key")`, `actor != "agent:a"`, `call.args.n > 9007199254741003`)
 	}

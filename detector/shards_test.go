@@ -116,10 +116,12 @@ type site struct {
 
 func newSite(t *rapid.T, b *bench, router *kafka.Producer, topic string) *site {
 	s := &site{bench: b, findings: collected{}, topic: topic}
+	// A checkpoint is due each time; by the quick clock all of it is written anew each few times, too.
+	pace := rapid.SampledFrom([]int64{2, 3600}).Draw(t, "pace")
 	var asked int64
 	stage := detector.NewStage(detector.Options{
 		Kafka: b.client, Findings: s.findings, Annotations: &notes{}, Observations: router, States: b.states,
-		Set: func() *rule.Set { return s.set }, Now: func() time.Time { asked++; return time.Unix(3600*asked, 0) },
+		Set: func() *rule.Set { return s.set }, Now: func() time.Time { asked++; return time.Unix(pace*asked, 0) },
 		Log: zerolog.Nop(), Registry: prometheus.NewRegistry(),
 	})
 	for p := range router.Partitions() {

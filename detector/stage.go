@@ -57,7 +57,8 @@ type Options struct {
 	// Findings, Annotations and Observations write to the three topics.
 	Findings, Annotations Writer
 	Observations          Router
-	// States writes checkpoints.
+	// States writes checkpoints. It must not send a record twice: the broker compacts them, and a first
+	// attempt that lands late would take the place of the one that a manifest names.
 	States Appender
 	// Set is the rule set in force. It is asked again and again: another one is taken between two
 	// checkpoints.

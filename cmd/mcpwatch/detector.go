@@ -85,14 +85,15 @@ func openOutlets(ctx context.Context, client *kafka.Client) (o outlets, err erro
 	for _, topic := range []struct {
 		name string
 		to   **kafka.Producer
+		open func(context.Context, string) (*kafka.Producer, error)
 	}{
-		{kafka.Findings, &o.findings},
-		{kafka.Annotations, &o.annotations},
-		{kafka.Observations, &o.observations},
-		{kafka.State, &o.states},
-		{kafka.Control, &o.control},
+		{kafka.Findings, &o.findings, client.NewProducer},
+		{kafka.Annotations, &o.annotations, client.NewProducer},
+		{kafka.Observations, &o.observations, client.NewProducer},
+		{kafka.State, &o.states, client.NewOnceProducer},
+		{kafka.Control, &o.control, client.NewProducer},
 	} {
-		if *topic.to, err = client.NewProducer(ctx, topic.name); err != nil {
+		if *topic.to, err = topic.open(ctx, topic.name); err != nil {
 			return o, err
 		}
 		o.open = append(o.open, *topic.to)
