@@ -24,7 +24,7 @@ import (
 )
 
 // asLogs puts what happens into so many partitions, by actor, ticks into all.
-func asLogs(t *rapid.T, items []item, partitions int) [][]kafka.Record {
+func asLogs(t rapid.TB, items []item, partitions int) [][]kafka.Record {
 	logs := make([][]kafka.Record, partitions)
 	add := func(p int, r kafka.Record) {
 		r.Topic, r.Partition, r.Offset = kafka.Events, p, int64(len(logs[p]))

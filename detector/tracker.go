@@ -39,6 +39,7 @@ type table interface {
 type measured interface {
 	Len() int
 	Bytes() int
+	Most() (bytes, cells int)
 	Evicted() uint64
 	SetLimits(limits window.Limits)
 	Sweep(before int64) int
