@@ -17,13 +17,18 @@ type work interface {
 	decide(r kafka.Record, before bool, out *outbox) error
 	// swap makes it apply another rule set.
 	swap(set *rule.Set)
-	// keeper keeps what its rules remember.
-	keeper() *keeper
-	// holdings is the memory that it takes, by kind.
-	holdings() []holding
 	// report moves what it did since the last time, its memory aside, into the metrics.
 	report(m *metrics)
+	holder
 	restorer
+}
+
+// holder takes memory.
+type holder interface {
+	// keeper keeps what its rules remember.
+	keeper() *keeper
+	// holdings is all the memory that it takes, by kind.
+	holdings() []holding
 }
 
 // restorer is what comes back from a checkpoint beside what the rules remember.

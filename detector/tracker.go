@@ -39,10 +39,14 @@ type table interface {
 type measured interface {
 	Len() int
 	Bytes() int
-	Most() (bytes, cells int)
 	Evicted() uint64
-	SetLimits(limits window.Limits)
+	limited
 	Sweep(before int64) int
+}
+
+type limited interface {
+	Most() (bytes, cells int)
+	SetLimits(limits window.Limits)
 }
 
 type stored interface {
