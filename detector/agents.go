@@ -27,6 +27,18 @@ func (a *agents) swap(set *rule.Set)   { a.engine.Swap(set) }
 func (a *agents) changes(func([]byte)) {}
 func (a *agents) apply([]byte) error   { return nil }
 
+// maxKeyBytes bounds an event's id with whose it is: three fields of an event.
+const maxKeyBytes = 3 << 10
+
+func (a *agents) holdings() []holding {
+	g := a.engine
+	verdicts, mostVerdicts := g.view.VerdictBytes(g.set)
+	return append(g.keeper.holdings(),
+		holding{"requests", g.pairer.Bytes(), event.PairerBytes(Window)},
+		holding{"events", g.events.Bytes(), event.SeenBytes(Window, maxKeyBytes)},
+		holding{"definitions", verdicts, mostVerdicts})
+}
+
 func (a *agents) restored(clock, committed int64) int64 {
 	a.engine.keeper.restored(clock)
 	return committed - Rewind

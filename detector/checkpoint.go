@@ -149,7 +149,8 @@ func (c *checkpoint) write(ctx context.Context, of memory, full bool, now time.T
 	return c.manifest.Encode(), nil
 }
 
-// append writes the pending chunks. A chunk's key is never used twice: it names who writes.
+// append writes the pending chunks. A chunk's key is never used twice, nor when it is written again after
+// an error: it names who writes, and a number.
 func (c *checkpoint) append(ctx context.Context) (offsets []int64, keys [][]byte, err error) {
 	if len(c.pending) == 0 {
 		return nil, nil, nil

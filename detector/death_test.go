@@ -153,50 +153,92 @@ func (b *bench) since(topic string, partition int, from int64) (records []kafka.
 // plain is what the engine and the fleet find in a log, without Kafka, checkpoints or shards.
 func plain(t testing.TB, set *rule.Set, logs [][]kafka.Record) map[string]string {
 	t.Helper()
-	type observed struct {
-		detector.Observation
-		partition, ordinal int
-		offset             int64
+	r := newReference(set, len(logs))
+	r.take(t, logs)
+	return r.findings()
+}
+
+// reference does what detectors do in the plainest way: an engine for each log, one fleet, and no Kafka,
+// checkpoints or shards.
+type reference struct {
+	engines []*detector.Engine
+	fleet   *detector.Fleet
+	waiting []observed
+	found   []finding.Finding
+}
+
+// observed is an observation, and where it comes from.
+type observed struct {
+	detector.Observation
+	partition, ordinal int
+	offset             int64
+}
+
+func newReference(set *rule.Set, partitions int) *reference {
+	r := &reference{fleet: detector.NewFleet(set)}
+	for range partitions {
+		r.engines = append(r.engines, detector.NewEngine(set))
 	}
-	var found []finding.Finding
-	var observations []observed
+	return r
+}
+
+// swap puts another set in force.
+func (r *reference) swap(set *rule.Set) {
+	for _, engine := range r.engines {
+		engine.Swap(set)
+	}
+	r.fleet.Swap(set)
+}
+
+// take goes on with what was added to the logs.
+func (r *reference) take(t testing.TB, logs [][]kafka.Record) {
+	t.Helper()
 	var closed []int64
 	for p, records := range logs {
-		engine := detector.NewEngine(set)
-		for _, r := range records {
-			if tick, is := kafka.ReadTick(r); is {
-				found = append(found, engine.Tick(tick.Time).Findings...)
-				continue
-			}
-			e, err := event.Decode(r.Value, event.StoredLimits())
-			if err != nil {
-				t.Fatal(err)
-			}
-			out := engine.Process(r.Offset, &e)
-			found = append(found, out.Findings...)
-			for i, o := range out.Observations {
-				observations = append(observations, observed{o, p, i, r.Offset})
-			}
-		}
-		closed = append(closed, engine.Watermark())
+		r.read(t, p, records)
+		closed = append(closed, r.engines[p].Watermark())
 	}
-	slices.SortFunc(observations, func(a, b observed) int {
+	slices.SortFunc(r.waiting, func(a, b observed) int {
 		return cmp.Or(cmp.Compare(a.At, b.At), cmp.Compare(a.Sighting.Event, b.Sighting.Event),
 			cmp.Compare(a.partition, b.partition), cmp.Compare(a.offset, b.offset), cmp.Compare(a.ordinal, b.ordinal))
 	})
 	clock := slices.Min(closed)
-	fleet := detector.NewFleet(set)
-	for _, o := range observations {
-		if o.At <= clock {
-			found = append(found, fleet.Tick(time.UnixMicro(o.At)).Findings...)
-			found = append(found, fleet.Observe(&o.Observation).Findings...)
+	for len(r.waiting) > 0 && r.waiting[0].At <= clock {
+		o := &r.waiting[0].Observation
+		r.found = append(r.found, r.fleet.Tick(time.UnixMicro(o.At)).Findings...)
+		r.found = append(r.found, r.fleet.Observe(o).Findings...)
+		r.waiting = r.waiting[1:]
+	}
+	r.found = append(r.found, r.fleet.Tick(time.UnixMicro(clock)).Findings...)
+}
+
+// read gives the records of a log to its engine.
+func (r *reference) read(t testing.TB, partition int, records []kafka.Record) {
+	t.Helper()
+	engine := r.engines[partition]
+	for _, record := range records {
+		if tick, is := kafka.ReadTick(record); is {
+			r.found = append(r.found, engine.Tick(tick.Time).Findings...)
+			continue
+		}
+		e, err := event.Decode(record.Value, event.StoredLimits())
+		if err != nil {
+			t.Fatal(err)
+		}
+		out := engine.Process(record.Offset, &e)
+		r.found = append(r.found, out.Findings...)
+		for i, o := range out.Observations {
+			r.waiting = append(r.waiting, observed{o, partition, i, record.Offset})
 		}
 	}
-	found = append(found, fleet.Tick(time.UnixMicro(clock)).Findings...)
+}
+
+// findings are those so far by id, each as it was found first.
+func (r *reference) findings() map[string]string {
 	byID := map[string]string{}
-	for i, text := range describeFindings(found) {
-		if _, repeated := byID[found[i].ID]; !repeated {
-			byID[found[i].ID] = text
+	for i, text := range describeFindings(r.found) {
+		if _, repeated := byID[r.found[i].ID]; !repeated {
+			byID[r.found[i].ID] = text
 		}
 	}
 	return byID

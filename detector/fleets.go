@@ -36,6 +36,10 @@ func (f *fleets) apply(entry []byte) (err error) {
 	return err
 }
 
+func (f *fleets) holdings() []holding {
+	return append(f.fleet.keeper.holdings(), holding{"observations", f.merge.bytes, maxPendingBytes})
+}
+
 // restored implements work: what waits is read again from mcp.observations.
 func (f *fleets) restored(clock, committed int64) int64 {
 	f.fleet.keeper.restored(clock)

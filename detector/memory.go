@@ -19,6 +19,25 @@ func (g *Engine) Memory() []RuleMemory { return g.keeper.memory() }
 // Memory is Engine.Memory.
 func (f *Fleet) Memory() []RuleMemory { return f.keeper.memory() }
 
+// holding is memory of one kind that a partition at work takes, and the most that it can. Both are
+// about: Go's own overhead is not in them.
+type holding struct {
+	what        string
+	bytes, most int
+}
+
+// holdings is what the keeper takes.
+func (k *keeper) holdings() []holding {
+	rules := holding{what: "rules"}
+	for _, t := range k.order {
+		for _, x := range t.tables {
+			most, _ := x.Most()
+			rules.bytes, rules.most = rules.bytes+x.Bytes(), rules.most+most
+		}
+	}
+	return []holding{rules, k.timersHolding()}
+}
+
 func (k *keeper) memory() []RuleMemory {
 	all := make([]RuleMemory, len(k.order))
 	for i, t := range k.order {

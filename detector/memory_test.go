@@ -108,7 +108,7 @@ func sessions(t *rapid.T) []item {
 			items = append(items, item{tick: now})
 			continue
 		}
-		call(rapid.SampledFrom([]string{"read", "read", "send", "ask", "done"}).Draw(t, "tool"),
+		call(rapid.SampledFrom([]string{"read", "read", "Read", "send", "ask", "done"}).Draw(t, "tool"),
 			rapid.SampledFrom([]string{"a", "b", "c"}).Draw(t, "path"),
 			rapid.SampledFrom([]string{"agent:a", "agent:b"}).Draw(t, "actor"),
 			rapid.SampledFrom([]string{"files", "web"}).Draw(t, "server"),

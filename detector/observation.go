@@ -28,12 +28,15 @@ type Observation struct {
 	Value    string         `json:"value,omitempty"`
 	Number   float64        `json:"number,omitzero"`
 	Sighting *rule.Sighting `json:"sighting"`
+
+	// route are the parts of the key that say to which partition of mcp.observations it goes.
+	route []string
 }
 
 func (h *hit) observation(p *rule.Program, at int64) Observation {
 	return Observation{
 		At: at, Rule: p.Rule.ID, Version: p.Version, Key: h.key, Quiet: h.quiet, Steps: h.steps,
-		Value: h.value, Number: h.number, Sighting: h.sighting,
+		Value: h.value, Number: h.number, Sighting: h.sighting, route: p.Route(h.key),
 	}
 }
 
@@ -82,9 +85,10 @@ func (n *notice) record() (kafka.Record, error) {
 	return r, nil
 }
 
-// recordKey says to which partition of mcp.observations it goes: by whose it is, the rule and the key.
+// recordKey says to which partition of mcp.observations it goes: by whose it is, the rule and those parts
+// of the key that suppression goes by too, so that one partition sees all of a key and of a quiet time.
 func (o *Observation) recordKey() []byte {
-	key := keyOf(o.Sighting.Tenant, append([]string{o.Rule}, o.Key...)...)
+	key := keyOf(o.Sighting.Tenant, append([]string{o.Rule}, o.route...)...)
 	return key[:]
 }
 

@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"math"
 
+	"github.com/mcpwatch/mcpwatch/detector/baseline"
 	"github.com/mcpwatch/mcpwatch/detector/rule"
 	"github.com/mcpwatch/mcpwatch/detector/window"
 	"github.com/mcpwatch/mcpwatch/finding"
@@ -60,7 +61,15 @@ func (k *keeper) offer(p *rule.Program, h hit, out *Outcome) {
 		k.offerSequence(t, key, credential, h, out)
 	case rule.KindAbsence:
 		k.offerAbsence(t, key, credential, h, out)
-	case rule.KindMatch, rule.KindAnomaly:
+	case rule.KindAnomaly:
+		var v baseline.Verdict
+		t.profile.Update(key, credential, received, func(c *window.Profile, _ bool) bool {
+			v = k.measure(p, c, at, h.number)
+			return true
+		})
+		found = v.Unusual(at, p.FalseAlarms)
+		observed = finding.Observed{Measure: h.number, Usual: usual(&v)}
+	case rule.KindMatch:
 	}
 	if late {
 		k.counts.Late++

@@ -2,6 +2,7 @@ package detector
 
 import (
 	"context"
+	"strconv"
 	"time"
 
 	"github.com/mcpwatch/mcpwatch/detector/rule"
@@ -16,11 +17,18 @@ type work interface {
 	decide(r kafka.Record, before bool, out *outbox) error
 	// swap makes it apply another rule set.
 	swap(set *rule.Set)
-	// keeper keeps what its rules remember.
-	keeper() *keeper
 	// report moves what it did since the last time, its memory aside, into the metrics.
 	report(m *metrics)
+	holder
 	restorer
+}
+
+// holder takes memory.
+type holder interface {
+	// keeper keeps what its rules remember.
+	keeper() *keeper
+	// holdings is all the memory that it takes, by kind.
+	holdings() []holding
 }
 
 // restorer is what comes back from a checkpoint beside what the rules remember.
@@ -35,6 +43,7 @@ type restorer interface {
 // shard is one partition at work, of either stage.
 type shard struct {
 	stage  *Stage
+	topic  string
 	set    *rule.Set
 	work   work
 	out    *outbox
@@ -47,6 +56,7 @@ type shard struct {
 	committed, decided, settled int64
 	reported                    Kept
 	memories                    []RuleMemory // as reported
+	holdings                    []holding    // as reported
 }
 
 // checkpointEvery is how often what rules remember is written, and with it the offset committed.
@@ -85,7 +95,19 @@ func (h *shard) Handle(ctx context.Context, records []kafka.Record) (kafka.Commi
 // Close takes what the shard remembers out of the gauges: another owner has it now.
 func (h *shard) Close() error {
 	h.remembered(nil)
+	h.held(nil)
 	return nil
+}
+
+// holds is the memory that the shard takes, by kind.
+func (h *shard) holds() []holding {
+	most, _ := h.out.known.Most()
+	return append(h.work.holdings(), holding{"findings", h.out.known.Bytes(), most})
+}
+
+func (h *shard) held(now []holding) {
+	h.stage.budget.move(h.topic, strconv.Itoa(h.memory.partition), now, h.holdings)
+	h.holdings = now
 }
 
 func (h *shard) remembered(now []RuleMemory) {
@@ -121,6 +143,7 @@ func (h *shard) commit(ctx context.Context, now bool) (kafka.Commit, error) {
 	}
 	h.full, h.stored, h.settled = false, h.stage.o.Now(), h.decided
 	h.remembered(h.work.keeper().memory())
+	h.held(h.holds())
 	return kafka.Commit{Offset: h.decided, Metadata: metadata}, nil
 }
 

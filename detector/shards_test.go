@@ -24,7 +24,7 @@ import (
 )
 
 // asLogs puts what happens into so many partitions, by actor, ticks into all.
-func asLogs(t *rapid.T, items []item, partitions int) [][]kafka.Record {
+func asLogs(t rapid.TB, items []item, partitions int) [][]kafka.Record {
 	logs := make([][]kafka.Record, partitions)
 	add := func(p int, r kafka.Record) {
 		r.Topic, r.Partition, r.Offset = kafka.Events, p, int64(len(logs[p]))
@@ -69,46 +69,91 @@ func (c collected) Produce(_ context.Context, records []kafka.Record) error {
 // opener opens a partition.
 type opener func(context.Context, kafka.Claim) (kafka.Handler, int64, error)
 
-// workThrough has owners work through the records of a partition, in batches of any size. Each
-// dies at any time: the next begins with the last commit that was accepted, and what the one before
-// did since was done in vain.
-func workThrough(ctx context.Context, t *rapid.T, open opener, claim kafka.Claim, records []kafka.Record) {
-	for {
-		claim.Generation++
-		h, from, err := open(ctx, claim)
+// owners work on one partition, one after another: each dies at any time, and the next begins with the
+// last commit that was accepted. What the one before did since was done in vain.
+type owners struct {
+	open  opener
+	claim kafka.Claim
+	owner kafka.Handler // nil: it has died
+	next  int64         // the offset that it reads next
+}
+
+// workThrough has them work through the records of the partition, in batches of any size.
+func (o *owners) workThrough(ctx context.Context, t *rapid.T, records []kafka.Record) {
+	for len(records) > 0 && o.claim.Offset <= records[len(records)-1].Offset {
+		if o.owner == nil {
+			o.claim.Generation++
+			var err error
+			if o.owner, o.next, err = o.open(ctx, o.claim); err != nil {
+				t.Fatal(err)
+			}
+		}
+		at := slices.IndexFunc(records, func(r kafka.Record) bool { return r.Offset >= o.next })
+		n := min(rapid.IntRange(1, 40).Draw(t, "batch"), len(records)-at)
+		commit, err := o.owner.Handle(ctx, records[at:at+n])
 		if err != nil {
 			t.Fatal(err)
 		}
-		at := slices.IndexFunc(records, func(r kafka.Record) bool { return r.Offset >= from })
-		for at >= 0 && at < len(records) {
-			n := min(rapid.IntRange(1, 40).Draw(t, "batch"), len(records)-at)
-			commit, err := h.Handle(ctx, records[at:at+n])
-			if err != nil {
-				t.Fatal(err)
-			}
-			at += n
-			if rapid.IntRange(0, 9).Draw(t, "dies") == 0 {
-				break // its commit is refused
-			}
-			if commit.Metadata != "" {
-				claim.Offset, claim.Metadata = commit.Offset, commit.Metadata
-			}
-		}
-		if len(records) == 0 || claim.Offset > records[len(records)-1].Offset {
-			return
+		o.next = records[at+n-1].Offset + 1
+		switch {
+		case rapid.IntRange(0, 9).Draw(t, "dies") == 0:
+			o.owner = nil // its commit is refused
+		case commit.Metadata != "":
+			o.claim.Offset, o.claim.Metadata = commit.Offset, commit.Metadata
 		}
 	}
 }
 
-// TestShardsAndDeathsChangeNothing holds that the same events give the same findings, ids and
-// bodies, into how many partitions they are put, in what batches they are read, and wherever owners
-// of partitions die; and that the index changes nothing, since the plain engine of one partition is
-// what they are held against.
+// site has owners for every partition of both stages, and the topic between them.
+type site struct {
+	bench         *bench
+	set           *rule.Set // in force
+	findings      collected
+	topic         string // of the observations
+	from          []int64
+	agents, fleet []*owners
+}
+
+func newSite(t *rapid.T, b *bench, router *kafka.Producer, topic string) *site {
+	s := &site{bench: b, findings: collected{}, topic: topic}
+	// A checkpoint is due each time; by the quick clock all of it is written anew each few times, too.
+	pace := rapid.SampledFrom([]int64{2, 3600}).Draw(t, "pace")
+	var asked int64
+	stage := detector.NewStage(detector.Options{
+		Kafka: b.client, Findings: s.findings, Annotations: &notes{}, Observations: router, States: b.states,
+		Set: func() *rule.Set { return s.set }, Now: func() time.Time { asked++; return time.Unix(pace*asked, 0) },
+		Log: zerolog.Nop(), Registry: prometheus.NewRegistry(),
+	})
+	for p := range router.Partitions() {
+		end, err := b.client.End(b.t.Context(), topic, p)
+		if err != nil {
+			t.Fatal(err)
+		}
+		s.from = append(s.from, end)
+		s.agents = append(s.agents, &owners{open: stage.OpenAgents, claim: kafka.Claim{Topic: kafka.Events, Partition: p}})
+		s.fleet = append(s.fleet, &owners{open: stage.OpenFleets, claim: kafka.Claim{Topic: kafka.Observations, Partition: p, Offset: end, First: end}})
+	}
+	return s
+}
+
+// work goes on with what was added to the logs, under a rule set.
+func (s *site) work(t *rapid.T, set *rule.Set, logs [][]kafka.Record) {
+	s.set = set
+	for p, records := range logs {
+		s.agents[p].workThrough(s.bench.t.Context(), t, records)
+	}
+	for p := range logs {
+		s.fleet[p].workThrough(s.bench.t.Context(), t, s.bench.since(s.topic, p, s.from[p]))
+	}
+}
+
+// TestShardsAndDeathsChangeNothing holds that the same events and rules give the same findings, ids and
+// bodies, into how many partitions the events are put, in what batches they are read, wherever
+// owners of partitions die, and where the rules change; and that the index changes nothing. The
+// reference is one engine that evaluates every condition, and knows no partitions or checkpoints.
 func TestShardsAndDeathsChangeNothing(t *testing.T) {
 	const most = 3
 	b := newBenchOf(t, most)
-	set := kinds(t)
-	var asked int64
 	routers := make([]*kafka.Producer, most+1)
 	for n := 1; n <= most; n++ {
 		topic := fmt.Sprint("observations.", n)
@@ -121,53 +166,103 @@ func TestShardsAndDeathsChangeNothing(t *testing.T) {
 		}
 		t.Cleanup(routers[n].Close)
 	}
-	byRule := map[string]int{}
-	rapid.Check(t, func(rt *rapid.T) {
-		items := sessions(rt)
+	tested := tested{}
+	property := func(rt *rapid.T) {
+		sets := ruleSets(rt, rapid.IntRange(1, 3).Draw(rt, "sets"))
+		items, ends := inParts(rt, withListings(rt, sessions(rt)), len(sets))
 		n := rapid.IntRange(1, most).Draw(rt, "partitions")
-		want := plain(t, set, asLogs(rt, items, 1))
-		got := collected{}
-		stage := detector.NewStage(detector.Options{
-			Kafka: b.client, Findings: got, Annotations: &notes{}, Observations: routers[n], States: b.states,
-			Set: func() *rule.Set { return set }, Now: func() time.Time { asked++; return time.Unix(3600*asked, 0) },
-			Log: zerolog.Nop(), Registry: prometheus.NewRegistry(),
-		})
-		ends := make([]int64, n)
-		for p := range ends {
-			var err error
-			if ends[p], err = b.client.End(t.Context(), fmt.Sprint("observations.", n), p); err != nil {
-				rt.Fatal(err)
+		plain, site := newReference(sets[0].Plain(), 1), newSite(rt, b, routers[n], fmt.Sprint("observations.", n))
+		read := 0 // by the reference
+		for i, set := range sets {
+			log := asLogs(rt, items[:ends[i]], 1)[0]
+			plain.swap(set.Plain())
+			plain.take(t, [][]kafka.Record{log[read:]})
+			read = len(log)
+			site.work(rt, set, asLogs(rt, items[:ends[i]], n))
+		}
+		want := plain.findings()
+		if !maps.Equal(site.findings, want) {
+			rt.Fatalf("%d partitions: found\n%s\nwant\n%s", n, described(site.findings), described(want))
+		}
+		tested.add(t, sets, want)
+	}
+	for range 2 {
+		rapid.Check(t, property)
+	}
+	tested.check(t)
+}
+
+// inParts cuts what happens into parts, and says where each ends. Each begins with a tick that closes
+// what was before, so that every partition of both stages has something to read in it.
+func inParts(t *rapid.T, items []item, n int) (all []item, ends []int) {
+	swaps := rapid.SliceOfN(rapid.IntRange(0, len(items)), n-1, n-1).Draw(t, "swaps")
+	clock := noon
+	for i := range len(items) + 1 {
+		for _, at := range swaps {
+			if at == i {
+				clock = clock.Add(time.Second)
+				ends = append(ends, len(all))
+				all = append(all, item{tick: clock})
 			}
 		}
-		for p, records := range asLogs(rt, items, n) {
-			workThrough(t.Context(), rt, stage.OpenAgents, kafka.Claim{Topic: kafka.Events, Partition: p}, records)
-		}
-		for p := range n {
-			claim := kafka.Claim{Topic: kafka.Observations, Partition: p, Offset: ends[p], First: ends[p]}
-			workThrough(t.Context(), rt, stage.OpenFleets, claim, b.since(fmt.Sprint("observations.", n), p, ends[p]))
-		}
-		for id := range want {
-			f, err := finding.Decode([]byte(want[id]))
-			if err != nil {
-				rt.Fatal(err)
+		if i < len(items) {
+			all = append(all, items[i])
+			for _, t := range []time.Time{items[i].tick, items[i].event.Received} {
+				if t.After(clock) {
+					clock = t
+				}
 			}
-			byRule[f.Rule]++
-			if f.SuppressedAfter != "" {
-				byRule["suppressed"]++
-			}
-		}
-		if !maps.Equal(got, want) {
-			rt.Fatalf("%d partitions: found\n%s\nwant\n%s", n,
-				strings.Join(slices.Sorted(maps.Values(got)), "\n"), strings.Join(slices.Sorted(maps.Values(want)), "\n"))
-		}
-	})
-	for _, p := range set.Programs {
-		if byRule[p.Rule.ID] == 0 {
-			t.Errorf("rule %s found nothing: it was not put to the test", p.Rule.ID)
 		}
 	}
-	if byRule["suppressed"] == 0 {
-		t.Error("no quiet time ended with a count: it was not put to the test")
+	return all, append(ends, len(all))
+}
+
+func described(found map[string]string) string {
+	return strings.Join(slices.Sorted(maps.Values(found)), "\n")
+}
+
+// tested counts findings by what was put to the test.
+type tested map[string]int
+
+func (n tested) add(t *testing.T, sets []*rule.Set, found map[string]string) {
+	t.Helper()
+	for _, text := range found {
+		f, err := finding.Decode([]byte(text))
+		if err != nil {
+			t.Fatal(err)
+		}
+		i := slices.IndexFunc(sets, func(s *rule.Set) bool { return s.Hash == f.Control })
+		p := sets[i].Programs[slices.IndexFunc(sets[i].Programs, func(p *rule.Program) bool { return p.Rule.ID == f.Rule })]
+		what := fmt.Sprint(p.Kind, " by actor")
+		if p.Fleet {
+			what = fmt.Sprint(p.Kind, " by another key")
+		}
+		n[what]++
+		for also, is := range map[string]bool{
+			"definition": p.PerDefinition, "end of a quiet time": f.SuppressedAfter != "", "suppressed before": f.Suppressed > 0 && f.SuppressedAfter == "",
+			"expired exception": len(f.ExpiredExceptions) > 0, "second set": i == 1, "third set": i == 2,
+		} {
+			if is {
+				n[also]++
+			}
+		}
+	}
+}
+
+func (n tested) check(t *testing.T) {
+	t.Helper()
+	t.Logf("findings: %v", n)
+	for _, kind := range []rule.Kind{rule.KindCount, rule.KindDistinct, rule.KindSum, rule.KindSequence, rule.KindAbsence, rule.KindFirstSeen, rule.KindAnomaly} {
+		for _, by := range []string{" by actor", " by another key"} {
+			if n[string(kind)+by] == 0 {
+				t.Errorf("nothing is found of %s%s: it was not put to the test", kind, by)
+			}
+		}
+	}
+	for _, what := range []string{"match by actor", "definition", "end of a quiet time", "suppressed before", "expired exception", "second set", "third set"} {
+		if n[what] == 0 {
+			t.Errorf("nothing is found of %s: it was not put to the test", what)
+		}
 	}
 }
 

@@ -30,6 +30,7 @@ const (
 type Stage struct {
 	o       Options
 	metrics *metrics
+	budget  *budget
 }
 
 // Writer writes records durably. *kafka.Producer is the one there is.
@@ -57,20 +58,29 @@ type Options struct {
 	// Findings, Annotations and Observations write to the three topics.
 	Findings, Annotations Writer
 	Observations          Router
-	// States writes checkpoints.
+	// States writes checkpoints. It must not send a record twice: the broker compacts them, and a first
+	// attempt that lands late would take the place of the one that a manifest names.
 	States Appender
 	// Set is the rule set in force. It is asked again and again: another one is taken between two
 	// checkpoints.
 	Set func() *rule.Set
 	// Now is the clock that says when a checkpoint is due. It decides nothing else.
 	Now func() time.Time
+	// Memory is how many bytes the process may use, 0 for no bound. It changes no finding: where the
+	// partitions held could come to need more, that is logged and shown.
+	Memory int
 
 	Log      zerolog.Logger
 	Registry prometheus.Registerer
 }
 
 // NewStage returns a stage. Run does its work.
-func NewStage(o Options) *Stage { return &Stage{o: o, metrics: newMetrics(o.Registry)} }
+func NewStage(o Options) *Stage {
+	warn := func(most, limit int) {
+		o.Log.Warn().Int("most", most).Int("limit", limit).Msg("the partitions held can come to need more memory than this detector may use: start more detectors, or give it more")
+	}
+	return &Stage{o: o, metrics: newMetrics(o.Registry), budget: newBudget(o.Memory, o.Registry, warn)}
+}
 
 // fetchWait is how long a fetch waits where nothing comes: it adds no delay to an event.
 const fetchWait = 500 * time.Millisecond
@@ -127,6 +137,7 @@ func (s *Stage) open(ctx context.Context, group string, c kafka.Claim, begin fun
 	h.full = h.full || h.memory.manifest.Control != h.set.Hash
 	from := h.work.restored(h.memory.manifest.Clock, c.Offset)
 	h.out.known.Restored()
+	h.held(h.holds())
 	s.o.Log.Info().Str("topic", c.Topic).Int("partition", c.Partition).Int64("offset", c.Offset).Int("keys", h.work.keeper().kept().Keys).Msg("partition assigned")
 	return h, max(from, c.First), nil
 }
@@ -134,7 +145,7 @@ func (s *Stage) open(ctx context.Context, group string, c kafka.Claim, begin fun
 func (s *Stage) shard(group string, c kafka.Claim, begin func(*rule.Set) work) *shard {
 	set := s.o.Set()
 	return &shard{
-		stage: s, set: set, work: begin(set), out: newOutbox(s.o, s.metrics, c.Partition), committed: c.Offset, settled: c.Offset,
+		stage: s, topic: c.Topic, set: set, work: begin(set), out: newOutbox(s.o, s.metrics, c.Partition), committed: c.Offset, settled: c.Offset,
 		memory: checkpoint{group: group, partition: c.Partition, generation: c.Generation, states: s.o.States},
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"github.com/mcpwatch/mcpwatch/detector/rule"
 	"github.com/mcpwatch/mcpwatch/detector/window"
 	"github.com/mcpwatch/mcpwatch/event"
+	"github.com/mcpwatch/mcpwatch/finding"
 )
 
 // Stand is what a rule remembers of one key. Of its fields those of the rule's kind are set.
@@ -21,6 +22,9 @@ type Stand struct {
 	// Known is how many values a first_seen rule knows, Learns until when it only learns.
 	Known  int       `json:"known,omitzero"`
 	Learns time.Time `json:"learns,omitzero"`
+	// Usual is what an anomaly rule's baseline, which has learnt from the event, says of its measure now;
+	// nil while it only learns.
+	Usual *finding.Usual `json:"usual,omitempty"`
 	// QuietUntil is until when findings are held back, Held how many were so far.
 	QuietUntil time.Time `json:"quiet_until,omitzero"`
 	Held       uint32    `json:"held,omitzero"`
@@ -47,6 +51,7 @@ func (d *Detector) Stand(p *rule.Program, e *event.Event, x *rule.Explanation) S
 	var s Stand
 	if x.Key != nil {
 		s = t.stand(keyOf(e.Tenant, x.Key...))
+		s.Usual = t.usual(keyOf(e.Tenant, x.Key...), (&hit{time: e.Time.UnixMicro(), received: e.Received.UnixMicro()}).at(k.fleet), d.Engine.view)
 	}
 	if t.quiet != nil {
 		if q, there := t.quiet.Find(quietKeyOf(p, e.Tenant, e.Actor, x.Quiet)); there {
@@ -96,7 +101,7 @@ func (t *tracker) stand(key window.Key) (s Stand) {
 				s.UnderWay = append(s.UnderWay, t.underWay([]window.Step{step}))
 			}
 		}
-	case rule.KindMatch, rule.KindAnomaly:
+	case rule.KindMatch, rule.KindAnomaly: // a profile is asked with a measure
 	}
 	return s
 }
@@ -107,6 +112,23 @@ func moment(at int64, ok bool) time.Time {
 		return time.Time{}
 	}
 	return time.UnixMicro(at).UTC()
+}
+
+// usual is what a profile says of the measure of the event that a view shows.
+func (t *tracker) usual(key window.Key, at int64, v *rule.View) *finding.Usual {
+	if t.profile == nil || t.program.PerDefinition {
+		return nil
+	}
+	c, there := t.profile.Find(key)
+	measure, has := t.program.Number(v)
+	if !there || !has {
+		return nil
+	}
+	profile, _ := profileOf(t.program, c)
+	if verdict := profile.Observe(at, measure); !verdict.Learning {
+		return usual(&verdict)
+	}
+	return nil
 }
 
 // underWay says how long what has begun can go on.

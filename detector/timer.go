@@ -31,6 +31,25 @@ func (t *timers) push(next timer) {
 	}
 }
 
+// timerBytes is what a timer takes, and half as much again for room.
+const timerBytes = 96
+
+// timersHolding is what the timers take. Of each cell that can wait there are at most two.
+func (k *keeper) timersHolding() holding {
+	h := holding{"timers", len(k.timers.heap) * timerBytes, leastTimers * timerBytes}
+	for _, t := range k.order {
+		if t.absence != nil {
+			_, cells := t.absence.Most()
+			h.most += 2 * cells * timerBytes
+		}
+		if t.quiet != nil {
+			_, cells := t.quiet.Most()
+			h.most += 2 * cells * timerBytes
+		}
+	}
+	return h
+}
+
 // pop takes the next timer that the clock has passed.
 func (t *timers) pop(clock int64) (timer, bool) {
 	if len(t.heap) == 0 || t.heap[0].at >= clock {

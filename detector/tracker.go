@@ -23,6 +23,7 @@ type tracker struct {
 	sequence *window.Table[window.Sequence, *window.Sequence]
 	absence  *window.Table[window.Absence, *window.Absence]
 	first    *window.Table[window.FirstSeen, *window.FirstSeen]
+	profile  *window.Table[window.Profile, *window.Profile]
 	quiet    *window.Table[window.Quiet, *window.Quiet]
 
 	// tables are those there are, the kind's first and that of quiet times last.
@@ -39,8 +40,13 @@ type measured interface {
 	Len() int
 	Bytes() int
 	Evicted() uint64
-	SetLimits(limits window.Limits)
+	limited
 	Sweep(before int64) int
+}
+
+type limited interface {
+	Most() (bytes, cells int)
+	SetLimits(limits window.Limits)
 }
 
 type stored interface {
@@ -73,7 +79,10 @@ func newTracker(p *rule.Program, limits window.Limits) *tracker {
 	case rule.KindFirstSeen:
 		t.first = window.NewTable[window.FirstSeen](limits)
 		t.tables = append(t.tables, t.first)
-	case rule.KindMatch, rule.KindAnomaly:
+	case rule.KindAnomaly:
+		t.profile = window.NewTable[window.Profile](limits)
+		t.tables = append(t.tables, t.profile)
+	case rule.KindMatch:
 	}
 	if p.Quiet > 0 {
 		t.quiet = window.NewTable[window.Quiet](limits)

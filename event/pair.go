@@ -112,6 +112,25 @@ func (p *Pairer) Pair(position int64, e *Event, m *Message) {
 // Evicted is how many requests the window passed before their answer came.
 func (p *Pairer) Evicted() uint64 { return p.evicted }
 
+// requestBytes is about what a request takes beside its texts: its places in the map and in the order.
+const requestBytes = 512
+
+// Bytes is about how much memory is taken. It looks at all requests.
+func (p *Pairer) Bytes() int {
+	bytes := p.order.count * requestBytes
+	for key := range p.open {
+		r := p.open[key].request
+		bytes += len(key.tenant) + len(key.source) + len(key.connection) + len(key.id)
+		bytes += len(r.Event) + len(r.Method) + len(r.Name) + len(r.Arguments)
+	}
+	return bytes
+}
+
+// PairerBytes bounds Bytes for a window, where the texts of every request are as long as can be.
+func PairerBytes(window int64) int {
+	return int(window+1)*(requestBytes+5*maxName+maxKeyID+maxText) + maxArgumentsHeld + maxRequestArguments
+}
+
 // forget drops what the window has passed.
 func (p *Pairer) forget(position int64) {
 	for p.order.count > 0 && position-p.order.at(0).position > p.window {

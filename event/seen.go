@@ -21,6 +21,21 @@ func NewSeen(window int64) *Seen {
 	return &Seen{last: make(map[string]seenID), window: window}
 }
 
+// seenBytes is about what an id takes beside its text: its places in the map and in the order.
+const seenBytes = 96
+
+// Bytes is about how much memory is taken. It looks at all ids.
+func (s *Seen) Bytes() int {
+	bytes := s.order.count * seenBytes
+	for id := range s.last {
+		bytes += len(id)
+	}
+	return bytes
+}
+
+// SeenBytes bounds Bytes for a window, where ids are no longer than so many bytes.
+func SeenBytes(window int64, longest int) int { return int(window+1) * (seenBytes + longest) }
+
 // Add remembers that an id, of which it keeps a copy, is at a position, and reports whether it is
 // new. Each position is higher than the one before.
 func (s *Seen) Add(position int64, id []byte) bool {

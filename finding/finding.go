@@ -105,6 +105,21 @@ type Observed struct {
 	Sum   float64 `json:"sum,omitzero"`
 	// Values are the beginnings of the different values, or the one that is new.
 	Values []string `json:"values,omitempty"`
+	// Measure is the number that Usual does not expect.
+	Measure float64 `json:"measure,omitzero"`
+	Usual   *Usual  `json:"usual,omitempty"`
+}
+
+// Usual is what a baseline expects of an entity.
+type Usual struct {
+	// Low and High bound the usual measures.
+	Low  float64 `json:"low"`
+	High float64 `json:"high"`
+	// P is the stated chance that the entity, as it was so far, gives a measure as unusual as this.
+	P float64 `json:"p"`
+	// N is how many measures that rests on, Since from when on.
+	N     int       `json:"n"`
+	Since time.Time `json:"since"`
 }
 
 // DeriveID sets the finding's ID from the rule, its version, the tenant, the key and the

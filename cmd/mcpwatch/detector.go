@@ -22,7 +22,8 @@ type detectorCommand struct {
 	kafkaFlags
 	commonFlags
 	ruleFlags
-	Name string `help:"This detector's name in logs; the host name where not given."`
+	Name   string `help:"This detector's name in logs; the host name where not given."`
+	Memory int    `help:"How many MiB this detector may use; it says when the partitions that it holds could need more. 0: it does not." default:"8192"`
 }
 
 // Run implements the command.
@@ -37,22 +38,28 @@ func (c *detectorCommand) Run(ctx context.Context, s streams) error {
 	signal.Notify(hangups, syscall.SIGHUP)
 	defer signal.Stop(hangups)
 	return c.run(ctx, p, func(ctx context.Context) error {
-		return runDetector(ctx, p, client, c.folders(), c.Name, hangups)
+		return runDetector(ctx, p, client, c.folders(), detecting{c.Name, c.Memory}, hangups)
 	})
+}
+
+// detecting is what a detector is called, and how many MiB it may use, 0 for any.
+type detecting struct {
+	name   string
+	memory int
 }
 
 // runDetector applies the rules in force until ctx ends: those in folders, or what any detector
 // has published since. They are loaded again when a file changes, at a hangup, and by POST /-/reload.
-func runDetector(ctx context.Context, p part, client *kafka.Client, folders []rule.Folder, name string, hangups <-chan os.Signal) error {
+func runDetector(ctx context.Context, p part, client *kafka.Client, folders []rule.Folder, as detecting, hangups <-chan os.Signal) error {
 	outlets, err := openOutlets(ctx, client)
 	defer outlets.close()
 	if err != nil {
 		return err
 	}
-	if name == "" {
-		name, _ = os.Hostname()
+	if as.name == "" {
+		as.name, _ = os.Hostname()
 	}
-	rules, err := control.Start(ctx, control.Options{Kafka: client, Records: outlets.control, Folders: folders, Name: name, Log: p.log, Registry: p.registry})
+	rules, err := control.Start(ctx, control.Options{Kafka: client, Records: outlets.control, Folders: folders, Name: as.name, Log: p.log, Registry: p.registry})
 	if err != nil {
 		return err
 	}
@@ -68,7 +75,7 @@ func runDetector(ctx context.Context, p part, client *kafka.Client, folders []ru
 	parts.Go(func() error {
 		return detector.NewStage(detector.Options{
 			Kafka: client, Findings: outlets.findings, Annotations: outlets.annotations, Observations: outlets.observations, States: outlets.states,
-			Set: rules.Set, Now: time.Now, Log: p.log, Registry: p.registry,
+			Set: rules.Set, Now: time.Now, Memory: as.memory << 20, Log: p.log, Registry: p.registry,
 		}).Run(ctx)
 	})
 	p.log.Info().Msg("detector is up")
@@ -85,14 +92,15 @@ func openOutlets(ctx context.Context, client *kafka.Client) (o outlets, err erro
 	for _, topic := range []struct {
 		name string
 		to   **kafka.Producer
+		open func(context.Context, string) (*kafka.Producer, error)
 	}{
-		{kafka.Findings, &o.findings},
-		{kafka.Annotations, &o.annotations},
-		{kafka.Observations, &o.observations},
-		{kafka.State, &o.states},
-		{kafka.Control, &o.control},
+		{kafka.Findings, &o.findings, client.NewProducer},
+		{kafka.Annotations, &o.annotations, client.NewProducer},
+		{kafka.Observations, &o.observations, client.NewProducer},
+		{kafka.State, &o.states, client.NewOnceProducer},
+		{kafka.Control, &o.control, client.NewProducer},
 	} {
-		if *topic.to, err = client.NewProducer(ctx, topic.name); err != nil {
+		if *topic.to, err = topic.open(ctx, topic.name); err != nil {
 			return o, err
 		}
 		o.open = append(o.open, *topic.to)

@@ -27,7 +27,12 @@ func (x *explained) stands(v *explainedView) string {
 		if len(v.UnderWay) == 0 {
 			return "nothing is under way"
 		}
-	case rule.KindMatch, rule.KindAnomaly:
+	case rule.KindAnomaly:
+		if v.Usual == nil {
+			return "learning, here " + v.Of
+		}
+		return fmt.Sprintf("here %s, usual from %v to %v by %d measures since %s", v.Of, v.Usual.Low, v.Usual.High, v.Usual.N, moment(v.Usual.Since))
+	case rule.KindMatch:
 	}
 	return ""
 }

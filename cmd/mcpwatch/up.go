@@ -239,7 +239,7 @@ func (c *upCommand) serve(ctx context.Context, dir *dataDir, s *site, a *announc
 	stages.add(ctx, "alert", alerter.Run)
 	stages.add(ctx, "sink", storage.NewSink(s.store, s.kafka, named("sink").log, registry).Run)
 	stages.add(ctx, "detector", func(ctx context.Context) error {
-		return runDetector(ctx, named("detector"), s.kafka, c.folders(), "up", nil)
+		return runDetector(ctx, named("detector"), s.kafka, c.folders(), detecting{name: "up"}, nil)
 	})
 	// The collector comes last: it is the first to stop.
 	stages.add(ctx, "collector", func(ctx context.Context) error {

@@ -4,22 +4,22 @@ package baseline
 
 // Method makes the profiles of one way to judge a measure. It is immutable and safe to share.
 type Method interface {
-	// Name is what rules call it, as anomaly.baseline.
+	// Name is what rules call it, as anomaly.baseline. A method that judges otherwise, or writes
+	// its profiles otherwise, than a version before has another name: findings' ids hang on it.
 	Name() string
 	// New returns the profile of an entity of which nothing is known.
 	New() Profile
 }
 
-// Profile is what is known of one entity. It has a clock only through the events that it is shown,
-// and is bounded: a method states its most bytes.
+// Profile is what is known of one entity. It has a clock only through the events that it is shown.
+// Between two of them it is kept as Append wrote it, so those bytes are all that it remembers. They count
+// for the memory of its rule, and their number is bounded: a method states the most.
 type Profile interface {
 	// Observe judges a measure by what was learnt before it, and learns from it. At is event time in
 	// microseconds since 1970; one earlier than that of the last is judged and not learnt from.
 	Observe(at int64, measure float64) Verdict
-	// Size is how many bytes the profile takes.
-	Size() int
-	// Append writes the profile for a checkpoint, Decode reads it back and returns the rest. Bytes
-	// that Append of this version has not written are an error.
+	// Append writes the profile, Decode reads it back into a new one and returns the rest. Bytes that
+	// Append has not written are an error.
 	Append(dst []byte) []byte
 	Decode(src []byte) (rest []byte, err error)
 }
@@ -36,4 +36,13 @@ type Verdict struct {
 	Low, High float64
 	N         int
 	Since     int64
+}
+
+const day = 24 * 60 * 60 * 1e6 // microseconds
+
+// Unusual reports whether a measure of which this is the verdict is to be found, where so many false alarms
+// a day are accepted: an entity that gives N measures in a time gives P*N that are as unusual by chance. At
+// is the measure's event time.
+func (v *Verdict) Unusual(at int64, falseAlarms float64) bool {
+	return !v.Learning && v.P*float64(v.N)*day < falseAlarms*float64(at-v.Since)
 }

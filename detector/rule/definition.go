@@ -48,6 +48,19 @@ type verdict struct {
 // maxVerdicts is how many definitions a view remembers.
 const maxVerdicts = 4096
 
+// verdictBytes is about what a definition takes in it beside the conditions that it met.
+const verdictBytes = 128
+
+// VerdictBytes is about how much memory the judged definitions take that the view remembers, and the most
+// that they can.
+func (v *View) VerdictBytes(s *Set) (bytes, most int) {
+	bytes = len(v.verdicts.ring) * verdictBytes
+	for _, of := range v.verdicts.met {
+		bytes += 8 * cap(of.met)
+	}
+	return bytes, maxVerdicts * (verdictBytes + 2*8*len(s.alone.conditions))
+}
+
 func (c *verdicts) get(digest [16]byte) (met verdict, known bool) {
 	met, known = c.met[digest]
 	return met, known

@@ -93,7 +93,7 @@ type Anomaly struct {
 	By   []string `yaml:"by"`
 	// Baseline names what judges the measure.
 	Baseline string `yaml:"baseline"`
-	// FalseAlarms is how many a day are accepted for each entity.
+	// FalseAlarms is how many a day are accepted for each entity; more than 0.
 	FalseAlarms float64 `yaml:"false_alarms"`
 }
 
@@ -233,7 +233,10 @@ func (r *Rule) validateKind() []error {
 			c.span("first_seen.memory", r.FirstSeen.Memory, minWithin)
 		}
 	case r.Anomaly != nil:
-		c.problem("anomaly", "this version has no baselines yet: use first_seen for what is new, count or sum for what is much")
+		c.by("anomaly.by", r.Anomaly.By)
+		if !(r.Anomaly.FalseAlarms > 0) {
+			c.problem("anomaly.false_alarms", "%v must be more than 0: how many a day are accepted for each entity", r.Anomaly.FalseAlarms)
+		}
 	}
 	if r.Suppress != nil {
 		c.span("suppress.for", r.Suppress.For, minWithin)

@@ -7,6 +7,8 @@ import (
 	"path"
 	"slices"
 	"strings"
+
+	"github.com/mcpwatch/mcpwatch/detector/baseline"
 )
 
 // Folder is a tree of rule files, and what to call it in errors.
@@ -64,18 +66,27 @@ func Unread(folders ...Folder) []*Error {
 	return all
 }
 
+// Loader is what loading needs beside the files.
+type Loader struct {
+	// Baselines are the methods that anomaly rules can name.
+	Baselines []baseline.Method
+}
+
+// Load is Loader.Load where no rule can be an anomaly rule.
+func Load(folders ...Folder) (*Set, error) { return Loader{}.Load(folders...) }
+
 // Load reads and compiles the files of all folders together, all or nothing. A YAML file anywhere
 // under a folder named "lists" holds a list, a .txt or .csv file there indicators; one under
 // "exceptions" holds an exception, one under "overrides" an override; every other YAML file holds a
 // rule. Unread names what else there is. A folder without any is an error, since it was named for a
 // reason. The error joins every problem found: what can be read is compiled though other files
 // cannot be.
-func Load(folders ...Folder) (*Set, error) {
+func (l Loader) Load(folders ...Folder) (*Set, error) {
 	var all files
 	for _, folder := range folders {
 		all.read(folder)
 	}
-	set, err := Compile(all.rules, all.lists, all.exceptions, all.overrides...)
+	set, err := l.Compile(all.rules, all.lists, all.exceptions, all.overrides...)
 	if err := errors.Join(append(all.problems, err)...); err != nil {
 		return nil, err
 	}

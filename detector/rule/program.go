@@ -17,6 +17,7 @@ import (
 	"github.com/google/cel-go/common/types/ref"
 	"github.com/google/cel-go/interpreter"
 
+	"github.com/mcpwatch/mcpwatch/detector/baseline"
 	"github.com/mcpwatch/mcpwatch/detector/intel"
 	"github.com/mcpwatch/mcpwatch/finding"
 )
@@ -44,6 +45,10 @@ type Program struct {
 	Memory   time.Duration
 	Quiet    time.Duration // 0: the rule is never suppressed
 	AtLeast  float64
+	// Baseline judges the measures of an anomaly rule, of which FalseAlarms a day are accepted for
+	// each key.
+	Baseline    baseline.Method
+	FalseAlarms float64
 
 	// Override is what a site changes of the rule's findings, nil where it changes nothing.
 	Override *Override
@@ -94,6 +99,21 @@ func (p *Program) Key(v *View) (key []string, whole bool) {
 		return nil, false
 	}
 	return key, true
+}
+
+// Route is the parts of a key that what suppression goes by has too: all where suppression goes by the
+// key, none where the two have nothing in common. Events that share a key, or a quiet time, share it.
+func (p *Program) Route(key []string) []string {
+	if p.quiet == nil {
+		return key
+	}
+	var route []string
+	for i := range p.by {
+		if slices.ContainsFunc(p.quiet, func(x expression) bool { return x.text == p.by[i].text }) {
+			route = append(route, key[i])
+		}
+	}
+	return route
 }
 
 // QuietKey is what suppression goes by, nil for a rule without a key. A part that has no value is the
@@ -348,8 +368,29 @@ func (b *builder) kind() {
 		p.Lateness = b.lateness(r.Absence.Lateness)
 		b.step("$.absence.after.when", r.Absence.After.As, r.Absence.After.When)
 		b.step("$.absence.without.when", r.Absence.Without.As, r.Absence.Without.When)
-	case KindAnomaly: // which validate refuses
+	case KindAnomaly:
+		one("anomaly", r.Anomaly.When, r.Anomaly.By, "", 0)
+		of("$.anomaly.of", r.Anomaly.Of, number...)
+		p.Memory, p.FalseAlarms = defaultMemory, r.Anomaly.FalseAlarms
+		b.baseline(r.Anomaly.Baseline)
 	}
+}
+
+// baseline finds the method that a rule names.
+func (b *builder) baseline(name string) {
+	var known []string
+	for _, m := range b.schema.baselines {
+		if m.Name() == name {
+			b.p.Baseline = m
+			return
+		}
+		known = append(known, m.Name())
+	}
+	there := "this version has none"
+	if len(known) > 0 {
+		there = "there are " + strings.Join(known, ", ")
+	}
+	b.problem(b.in.errorAt("$.anomaly.baseline", fmt.Sprintf("anomaly.baseline: %q is no baseline: %s", name, there)))
 }
 
 // words compiles what a finding says.

@@ -9,6 +9,8 @@ import (
 	"github.com/google/cel-go/common/types/ref"
 	"github.com/google/cel-go/ext"
 	"github.com/google/cel-go/parser"
+
+	"github.com/mcpwatch/mcpwatch/detector/baseline"
 )
 
 // schema is the fields and lists of a set, by place and by name.
@@ -20,6 +22,7 @@ type schema struct {
 	env             *cel.Env
 	definitionSlots []int
 	absent          *types.Err
+	baselines       []baseline.Method
 }
 
 func newSchema(lists []*List) *schema {

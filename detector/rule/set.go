@@ -31,10 +31,16 @@ type Set struct {
 	judges bool
 }
 
-// Compile makes a set of rules, lists, exceptions and overrides. It reports every problem, joined.
+// Compile is Loader.Compile where no rule can be an anomaly rule.
 func Compile(rules []*Rule, lists []*List, exceptions []*Exception, overrides ...*Override) (*Set, error) {
+	return Loader{}.Compile(rules, lists, exceptions, overrides...)
+}
+
+// Compile makes a set of rules, lists, exceptions and overrides. It reports every problem, joined.
+func (l Loader) Compile(rules []*Rule, lists []*List, exceptions []*Exception, overrides ...*Override) (*Set, error) {
 	lists, problems := distinct(lists)
 	schema := newSchema(lists)
+	schema.baselines = l.Baselines
 	env, err := schema.environment()
 	if err != nil {
 		return nil, fmt.Errorf("building the rule environment: %w", err)
@@ -95,6 +101,20 @@ func (s *Set) Only(p *Program) *Set {
 	}
 	only.file()
 	return only
+}
+
+// Plain is the set with nothing in its indexes: every condition is evaluated on every event. It is what
+// the indexed set is held against, and slow.
+func (s *Set) Plain() *Set {
+	plain := *s
+	for _, x := range []**index{&plain.event, &plain.alone, &plain.definition} {
+		var all []*condition
+		for _, c := range (*x).conditions {
+			all = append(all, &condition{program: c.program, step: c.step, is: c.is, finds: c.finds, last: c.last})
+		}
+		*x = s.schema.newIndex(all)
+	}
+	return &plain
 }
 
 // distinct is the lists whose name no list before has, and what is wrong with the others.

@@ -14,7 +14,7 @@ import (
 // written again is read as the same, holds no more than a multiple of the source, and a cell that
 // was read is fit for use.
 func FuzzApply(f *testing.F) {
-	for kind := range byte(7) {
+	for kind := range byte(8) {
 		f.Add(kind, []byte{})
 		f.Add(kind, make([]byte, 17))
 	}
@@ -24,7 +24,7 @@ func FuzzApply(f *testing.F) {
 	f.Fuzz(func(t *testing.T, kind byte, src []byte) {
 		span := window.NewSpan(1)
 		step := window.Step{At: 1}
-		switch kind % 7 {
+		switch kind % 8 {
 		case 0:
 			reapply(t, src, func(c *window.Count) { c.Add(1, span); c.Add(math.MaxInt64, span) })
 		case 1:
@@ -47,6 +47,8 @@ func FuzzApply(f *testing.F) {
 				c.Open(step, 1, 1, 1, func(window.Step) bool { return true })
 				c.Answer(step, 1)
 			})
+		case 7:
+			reapply(t, src, func(c *window.Profile) { c.Write(append(c.Written(), 1)) })
 		case 6:
 			reapply(t, src, func(c *window.Quiet) {
 				c.Next()

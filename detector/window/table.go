@@ -93,6 +93,11 @@ func (t *Table[C, P]) Len() int { return t.index.held }
 // Bytes is what the table holds.
 func (t *Table[C, P]) Bytes() int { return t.bytes }
 
+// Most is how many bytes the table may hold, and how many cells at most fit in them.
+func (t *Table[C, P]) Most() (bytes, cells int) {
+	return t.limits.Bytes, t.limits.Bytes / t.cellBytes()
+}
+
 // Evicted is how many cells were forgotten for want of room so far.
 func (t *Table[C, P]) Evicted() uint64 { return t.evicted }
 

@@ -29,6 +29,7 @@ type Producer struct {
 	client     *Client
 	topic      string
 	partitions []*groupcommit.Committer[entry]
+	once       bool // a batch is sent once
 }
 
 // entry is a record to write, and where to put its offset, if anybody asks.
@@ -51,6 +52,18 @@ func (c *Client) NewProducer(ctx context.Context, topic string) (*Producer, erro
 			Most:   MaxBatchBytes,
 		}))
 	}
+	return p, nil
+}
+
+// NewOnceProducer returns a producer that sends each batch once, for records of which the broker keeps the
+// last of a key: an attempt that was given up may land after the next one, and take its place. Whoever tries
+// again uses other keys.
+func (c *Client) NewOnceProducer(ctx context.Context, topic string) (*Producer, error) {
+	p, err := c.NewProducer(ctx, topic)
+	if err != nil {
+		return nil, err
+	}
+	p.once = true
 	return p, nil
 }
 
@@ -146,15 +159,15 @@ func (p *Producer) commit(ctx context.Context, partition int, entries []entry) e
 	return nil
 }
 
-// write sends one batch until it is acknowledged, fails for good, or ctx ends, and returns
-// its first offset.
+// write sends one batch until it is acknowledged, fails for good, or ctx ends, or just once, and
+// returns its first offset.
 func (p *Producer) write(ctx context.Context, partition int, entries []entry) (int64, error) {
 	for wait := backoff(); ; {
 		first, err := p.send(ctx, partition, entries)
 		if err == nil {
 			return first, nil
 		}
-		if !temporary(err) || !wait(ctx) {
+		if p.once || !temporary(err) || !wait(ctx) {
 			return 0, fmt.Errorf("producing to Kafka topic %s partition %d: %w", p.topic, partition, err)
 		}
 	}
