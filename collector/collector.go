@@ -112,6 +112,7 @@ func New(o Options) (*Collector, error) {
 	c.sources.limiters = make(map[Identity]*rate.Limiter)
 	c.sources.requests = make(map[Identity]int)
 	c.mux.HandleFunc("POST /v1/events", c.events)
+	c.mux.HandleFunc("POST /v1/ingest/{format}", c.ingest)
 	c.mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { answer(w, http.StatusOK, status{"ok"}) })
 	c.mux.HandleFunc("GET /readyz", c.ready)
 	c.mux.Handle("GET /metrics", promhttp.HandlerFor(o.Registry, promhttp.HandlerOpts{}))
@@ -169,6 +170,26 @@ func (c *Collector) limiter(who Identity) *rate.Limiter {
 		c.sources.limiters[who] = l
 	}
 	return l
+}
+
+// charge counts n events against the source's rate.
+func (c *Collector) charge(who Identity, n int) error {
+	now := c.o.Now()
+	reservation := c.limiter(who).ReserveN(now, n)
+	if !reservation.OK() {
+		return &failure{
+			code:   http.StatusRequestEntityTooLarge,
+			reason: fmt.Sprintf("%d events are more than source %s may send at once, which is %d", n, who.Source, c.o.RateBurst),
+		}
+	}
+	if wait := reservation.DelayFrom(now); wait > 0 {
+		reservation.CancelAt(now)
+		return &failure{
+			code: http.StatusTooManyRequests, retryAfter: wait,
+			reason: fmt.Sprintf("source %s is over its rate of %g events a second", who.Source, c.o.Rate),
+		}
+	}
+	return nil
 }
 
 // answer writes JSON. A client that is gone cannot be told so.

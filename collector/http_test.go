@@ -199,3 +199,36 @@ func TestOptionsAreCheckedAtOnce(t *testing.T) {
 		}
 	}
 }
+
+func TestIngestTakesAFileOfAnotherFormat(t *testing.T) {
+	s := start(t, nil)
+	post := func(form, body string) answer {
+		return s.do(http.MethodPost, "/v1/ingest/"+form, strings.NewReader(body), "Authorization", "Bearer "+token)
+	}
+	const body = `{"server":"files","session":"s","message":{"jsonrpc":"2.0","id":1,"method":"ping"}}
+nonsense
+{"jsonrpc":"2.0","id":2,"method":"ping"}
+{"jsonrpc":"2.0","id":2,"method":"ping"}
+`
+	a := post("jsonrpc", body).want(t, http.StatusAccepted)
+	if a.receipt.Accepted != 3 || len(a.receipt.Refused) != 1 || a.receipt.Refused[0].Index != 1 {
+		t.Errorf("%+v", a.receipt)
+	}
+	post("jsonrpc", body).want(t, http.StatusAccepted)
+	times := map[string]int{}
+	for _, e := range s.events(6) {
+		times[e.ID]++
+		if e.Tenant != "acme" || e.Source.Name != "laptops" || e.Source.Format != "jsonrpc" {
+			t.Errorf("%+v", e.Source)
+		}
+	}
+	for id, n := range times {
+		if n != 2 || len(times) != 3 {
+			t.Errorf("%s came %d times of %d: equal records are events of their own, and the same when sent again", id, n, len(times))
+		}
+	}
+	if a := post("nonsense", body).want(t, http.StatusNotFound); !strings.Contains(a.body, "jsonrpc") {
+		t.Errorf("%s: does not say what there is", a.body)
+	}
+	s.do(http.MethodPost, "/v1/ingest/jsonrpc", strings.NewReader(body)).want(t, http.StatusUnauthorized)
+}
