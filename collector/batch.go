@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"time"
 
+	"github.com/mcpwatch/mcpwatch/collector/credential"
 	"github.com/mcpwatch/mcpwatch/collector/format"
 	"github.com/mcpwatch/mcpwatch/event"
 	"github.com/mcpwatch/mcpwatch/internal/kafka"
@@ -20,7 +21,7 @@ const expansion = 4
 // commit, end. It belongs to one goroutine.
 type batch struct {
 	collector *Collector
-	who       Identity
+	who       credential.Identity
 	origin    event.Origin
 	received  time.Time
 
@@ -35,13 +36,16 @@ type batch struct {
 }
 
 // begin takes a place for a batch of a source, which sends from an address.
-func (c *Collector) begin(who Identity, address string) (*batch, error) {
+func (c *Collector) begin(who credential.Identity, address string) (*batch, error) {
 	if !c.enter(who) {
 		return nil, &failure{code: http.StatusServiceUnavailable, reason: "too many requests at once", retryAfter: time.Second}
 	}
 	return &batch{
 		collector: c, who: who,
-		origin:   event.Origin{Tenant: who.Tenant, Source: who.Source, Collector: c.o.Name, Address: address},
+		origin: event.Origin{
+			Tenant: who.Tenant, Source: who.Source, Collector: c.o.Name, Address: address,
+			Agent: who.Agent, Principals: who.Principals,
+		},
 		received: c.o.Now(),
 		repeats:  map[string]int{},
 	}, nil
@@ -50,8 +54,8 @@ func (c *Collector) begin(who Identity, address string) (*batch, error) {
 // end gives the place back.
 func (b *batch) end() { b.collector.leave(b.who) }
 
-// charge counts n records against the source's rate.
-func (b *batch) charge(n int) error { return b.collector.charge(b.who, n) }
+// charge counts records and their bytes against the source's quota.
+func (b *batch) charge(records, bytes int) error { return b.collector.charge(b.who, records, bytes) }
 
 // line adds a line that is an event.
 func (b *batch) line(index int, l line, decoder *event.Decoder) error {

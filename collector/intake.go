@@ -2,6 +2,7 @@ package collector
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"fmt"
 	"net"
@@ -9,6 +10,7 @@ import (
 	"strconv"
 	"time"
 
+	"github.com/mcpwatch/mcpwatch/collector/credential"
 	"github.com/mcpwatch/mcpwatch/collector/format"
 	"github.com/mcpwatch/mcpwatch/event"
 )
@@ -47,7 +49,7 @@ func (c *Collector) events(w http.ResponseWriter, r *http.Request) {
 		if !whole {
 			return c.tooMany()
 		}
-		if err := b.charge(len(lines)); err != nil {
+		if err := b.charge(len(lines), len(body)); err != nil {
 			return err
 		}
 		decoder := event.NewDecoder(c.o.Limits)
@@ -73,7 +75,7 @@ func (c *Collector) ingest(w http.ResponseWriter, r *http.Request) {
 		if err != nil {
 			return err
 		}
-		if err := b.charge(len(lines)); err != nil {
+		if err := b.charge(len(lines), len(body)); err != nil {
 			return err
 		}
 		reader := format.NewReader(form, c.o.Limits)
@@ -110,9 +112,13 @@ func (c *Collector) tooMany() error {
 // take does one request, whose body is for read to add to the batch. A nil error means that all of
 // it is durable.
 func (c *Collector) take(r *http.Request, read func(b *batch, body []byte) error) (Receipt, error) {
-	who, known := c.o.Tokens.identify(r)
-	if !known {
-		return Receipt{}, &failure{code: http.StatusUnauthorized, reason: "no valid bearer token"}
+	presented := credential.Presented{Authorization: r.Header.Get("Authorization")}
+	if r.TLS != nil {
+		presented.Chains = r.TLS.VerifiedChains
+	}
+	who, err := c.identify(r.Context(), presented)
+	if err != nil {
+		return Receipt{}, err
 	}
 	address, _, err := net.SplitHostPort(r.RemoteAddr)
 	if err != nil {
@@ -133,6 +139,26 @@ func (c *Collector) take(r *http.Request, read func(b *batch, body []byte) error
 	}
 	return b.commit(r.Context())
 }
+
+// identify says who sends, by what it presents; the error is a *failure.
+func (c *Collector) identify(ctx context.Context, p credential.Presented) (credential.Identity, error) {
+	who, err := c.o.Credentials.Set().Identify(ctx, p)
+	if err == nil {
+		return who, nil
+	}
+	if refusal, ok := errors.AsType[*credential.Refusal](err); ok {
+		c.metrics.refusals.WithLabelValues(refusal.Reason).Inc()
+	}
+	if credential.Temporary(err) {
+		c.o.Log.Warn().Err(err).Msg("a credential cannot be checked")
+		return credential.Identity{}, &failure{code: http.StatusServiceUnavailable, reason: "the credential cannot be checked now", retryAfter: issuerRetry}
+	}
+	c.o.Log.Debug().Err(err).Msg("a credential is not taken")
+	return credential.Identity{}, &failure{code: http.StatusUnauthorized, reason: "no valid bearer token or client certificate"}
+}
+
+// issuerRetry is what a shipper waits whose issuer's keys are not to be had.
+const issuerRetry = 10 * time.Second
 
 // answer tells the shipper what became of its request.
 func (c *Collector) answer(w http.ResponseWriter, receipt Receipt, err error) {

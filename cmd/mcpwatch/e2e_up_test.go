@@ -192,7 +192,7 @@ func TestPartsRunAlone(t *testing.T) {
 	const token = "a token of this test"
 	secret := randomWebhookSecret()
 	hash := sha256.Sum256([]byte(token))
-	tokens := filepath.Join(t.TempDir(), "tokens.yaml")
+	tokens := filepath.Join(t.TempDir(), "credentials.yaml")
 	if err := os.WriteFile(tokens, fmt.Appendf(nil, "tokens:\n  - {tenant: acme, source: laptops, sha256: %s}\n", hex.EncodeToString(hash[:])), 0o600); err != nil {
 		t.Fatal(err)
 	}
@@ -202,7 +202,7 @@ func TestPartsRunAlone(t *testing.T) {
 		start(t, []string{"MCPWATCH_WEBHOOK_SECRET=" + secret}, "alert", kafkaFlag, "--nats", natsURL, "--webhook", hook.URL),
 		start(t, []string{"MCPWATCH_CLICKHOUSE=" + address(writer)}, "sink", kafkaFlag),
 		start(t, nil, "detector", kafkaFlag),
-		start(t, nil, "collector", kafkaFlag, "--listen", "127.0.0.1:0", "--tokens", tokens, "--name", "intake-1"),
+		start(t, nil, "collector", kafkaFlag, "--listen", "127.0.0.1:0", "--credentials", tokens, "--name", "intake-1"),
 	}
 	collector := ""
 	eventually(t, "the collector's address", func() (bool, string) {

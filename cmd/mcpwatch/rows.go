@@ -26,7 +26,7 @@ type rowReader struct {
 }
 
 // scanOrigin is whose a file's events are.
-var scanOrigin = event.Origin{Tenant: "scan", Source: "scan"}
+var scanOrigin = event.Origin{Tenant: "scan", Source: "scan", Principals: true}
 
 // readFile reads a file, or standard input where it is named "-".
 func (r *rowReader) readFile(name string, stdin io.Reader) error {
