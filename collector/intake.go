@@ -146,7 +146,7 @@ func (c *Collector) identify(ctx context.Context, p credential.Presented) (crede
 	if err == nil {
 		return who, nil
 	}
-	if refusal, ok := errors.AsType[*credential.Refusal](err); ok {
+	if refusal, ok := errors.AsType[*credential.RefusedError](err); ok {
 		c.metrics.refusals.WithLabelValues(refusal.Reason).Inc()
 	}
 	if credential.Temporary(err) {

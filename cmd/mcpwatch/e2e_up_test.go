@@ -204,18 +204,7 @@ func TestPartsRunAlone(t *testing.T) {
 		start(t, nil, "detector", kafkaFlag),
 		start(t, nil, "collector", kafkaFlag, "--listen", "127.0.0.1:0", "--credentials", tokens, "--name", "intake-1"),
 	}
-	collector := ""
-	eventually(t, "the collector's address", func() (bool, string) {
-		for line := range strings.Lines(parts[3].stderr.String()) {
-			var said struct {
-				Address string `json:"address"`
-			}
-			if json.Unmarshal([]byte(line), &said) == nil && said.Address != "" {
-				collector = "http://" + said.Address
-			}
-		}
-		return collector != "", parts[3].stderr.String()
-	})
+	collector := "http://" + addressOf(t, parts[3])
 	post(t, collector, token, batchTo("parts", func(n int) string { return fmt.Sprint("parts-", n) })...)
 
 	store := openStore(t, address(analyst))
@@ -236,4 +225,21 @@ func TestPartsRunAlone(t *testing.T) {
 			t.Errorf("%s: exit code %d after SIGTERM: %s", p.name, code, p.stderr.String())
 		}
 	}
+}
+
+// addressOf is where a part that has started listens, as it says itself.
+func addressOf(t *testing.T, part *service) (address string) {
+	t.Helper()
+	eventually(t, "the part's address", func() (bool, string) {
+		for line := range strings.Lines(part.stderr.String()) {
+			var said struct {
+				Address string `json:"address"`
+			}
+			if json.Unmarshal([]byte(line), &said) == nil && said.Address != "" {
+				address = said.Address
+			}
+		}
+		return address != "", part.stderr.String()
+	})
+	return address
 }

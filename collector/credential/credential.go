@@ -37,14 +37,14 @@ type Presented struct {
 	Chains [][]*x509.Certificate
 }
 
-// Refusal says why a credential is not taken. It names nothing of the credential.
-type Refusal struct {
+// RefusedError says why a credential is not taken. It names nothing of the credential.
+type RefusedError struct {
 	// Reason is one of the Reason constants, for counting.
 	Reason string
 	err    error
 }
 
-// The reasons of a Refusal.
+// The reasons of a RefusedError.
 const (
 	ReasonMissing     = "missing"     // nothing was presented
 	ReasonScheme      = "scheme"      // the Authorization header holds no bearer token
@@ -58,19 +58,19 @@ const (
 // maxAuthorization bounds the header that is looked at, in bytes.
 const maxAuthorization = 16 << 10
 
-func (r *Refusal) Error() string {
+func (r *RefusedError) Error() string {
 	return fmt.Sprintf("the credential is refused (%s): %v", r.Reason, r.err)
 }
 
-func (r *Refusal) Unwrap() error { return r.err }
+func (r *RefusedError) Unwrap() error { return r.err }
 
 func refuse(reason, format string, args ...any) error {
-	return &Refusal{Reason: reason, err: fmt.Errorf(format, args...)}
+	return &RefusedError{Reason: reason, err: fmt.Errorf(format, args...)}
 }
 
 // Temporary reports whether the same credential may be taken later: the sender is to try again.
 func Temporary(err error) bool {
-	r, ok := errors.AsType[*Refusal](err)
+	r, ok := errors.AsType[*RefusedError](err)
 	return ok && r.Reason == ReasonUnavailable
 }
 
@@ -104,7 +104,7 @@ func Single(bearer string, who Identity) *Set {
 	return &Set{now: time.Now, tokens: map[Hash]token{HashOf(bearer): {Identity: who}}}
 }
 
-// Identify says who presents what. The error is a *Refusal.
+// Identify says who presents what. The error is a *RefusedError.
 func (s *Set) Identify(ctx context.Context, p Presented) (Identity, error) {
 	if p.Authorization == "" {
 		if len(p.Chains) > 0 {

@@ -30,7 +30,7 @@ func hash(token string) string { return fmt.Sprintf("%x", credential.HashOf(toke
 
 // reason is why a credential is refused, "" where it is taken.
 func reason(err error) string {
-	if refusal, ok := errors.AsType[*credential.Refusal](err); ok {
+	if refusal, ok := errors.AsType[*credential.RefusedError](err); ok {
 		return refusal.Reason
 	}
 	return fmt.Sprint(err)

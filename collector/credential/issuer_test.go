@@ -207,4 +207,3 @@ func TestAnIssuerThatIsAwayIsNoWrongCredential(t *testing.T) {
 		t.Errorf("the issuer is back: %v", err)
 	}
 }
-

@@ -24,7 +24,7 @@ const rereadEvery = 10 * time.Second
 // can no longer be read is reported, once, and what was read before stays.
 func Server(cert, key, clientCA string, report func(error)) (*tls.Config, error) {
 	s := &server{cert: pair{files: files{paths: []string{cert, key}}}, clients: pool{files: files{paths: []string{clientCA}}}, report: report}
-	if _, err := s.config(); err != nil {
+	if err := s.load(); err != nil {
 		return nil, err
 	}
 	return &tls.Config{
@@ -51,7 +51,7 @@ func (s *server) current() *tls.Config {
 	if time.Since(s.read) < rereadEvery {
 		return s.made
 	}
-	_, err := s.config()
+	err := s.load()
 	if err != nil && !s.failing {
 		s.report(fmt.Errorf("reading certificates anew; those before are used: %w", err))
 	}
@@ -59,21 +59,21 @@ func (s *server) current() *tls.Config {
 	return s.made
 }
 
-func (s *server) config() (*tls.Config, error) {
+func (s *server) load() error {
 	s.read = time.Now()
 	certificate, err := s.cert.load()
 	if err != nil {
-		return nil, err
+		return err
 	}
 	made := &tls.Config{MinVersion: tls.VersionTLS12, NextProtos: []string{"h2", "http/1.1"}, Certificates: []tls.Certificate{*certificate}}
 	if s.clients.paths[0] != "" {
 		if made.ClientCAs, err = s.clients.load(); err != nil {
-			return nil, err
+			return err
 		}
 		made.ClientAuth = tls.VerifyClientCertIfGiven
 	}
 	s.made = made
-	return made, nil
+	return nil
 }
 
 // Client is the configuration of a client that trusts the CAs of a file in place of the system's, and

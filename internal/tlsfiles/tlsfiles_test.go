@@ -1,95 +1,15 @@
 package tlsfiles_test
 
 import (
-	"crypto/ecdsa"
-	"crypto/elliptic"
-	"crypto/rand"
 	"crypto/tls"
-	"crypto/x509"
-	"crypto/x509/pkix"
-	"encoding/pem"
-	"math/big"
-	"net"
 	"os"
-	"path/filepath"
 	"testing"
 	"testing/synctest"
 	"time"
 
 	"github.com/mcpwatch/mcpwatch/internal/tlsfiles"
+	"github.com/mcpwatch/mcpwatch/internal/tlsfiles/certtest"
 )
-
-// authority signs certificates.
-type authority struct {
-	t    *testing.T
-	cert *x509.Certificate
-	key  *ecdsa.PrivateKey
-	file string
-}
-
-func newAuthority(t *testing.T) *authority {
-	t.Helper()
-	a := &authority{t: t, key: newKey(t)}
-	der := a.sign(&x509.Certificate{
-		SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "ca"}, IsCA: true, BasicConstraintsValid: true, KeyUsage: x509.KeyUsageCertSign,
-	}, &a.key.PublicKey)
-	var err error
-	if a.cert, err = x509.ParseCertificate(der); err != nil {
-		t.Fatal(err)
-	}
-	a.file = filepath.Join(t.TempDir(), "ca.pem")
-	write(t, a.file, "CERTIFICATE", der)
-	return a
-}
-
-func newKey(t *testing.T) *ecdsa.PrivateKey {
-	t.Helper()
-	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return key
-}
-
-func (a *authority) sign(template *x509.Certificate, key *ecdsa.PublicKey) []byte {
-	a.t.Helper()
-	template.NotBefore, template.NotAfter = time.Unix(0, 0), time.Now().Add(1000*time.Hour)
-	parent := a.cert
-	if parent == nil {
-		parent = template
-	}
-	der, err := x509.CreateCertificate(rand.Reader, template, parent, key, a.key)
-	if err != nil {
-		a.t.Fatal(err)
-	}
-	return der
-}
-
-// issue writes a certificate and its key.
-func (a *authority) issue(dir, name string) (cert, key string) {
-	a.t.Helper()
-	made := newKey(a.t)
-	der := a.sign(&x509.Certificate{
-		SerialNumber: big.NewInt(time.Now().UnixNano()), Subject: pkix.Name{CommonName: name}, DNSNames: []string{name},
-		IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)},
-		ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth, x509.ExtKeyUsageClientAuth},
-	}, &made.PublicKey)
-	secret, err := x509.MarshalPKCS8PrivateKey(made)
-	if err != nil {
-		a.t.Fatal(err)
-	}
-	cert, key = filepath.Join(dir, "cert.pem"), filepath.Join(dir, "key.pem")
-	write(a.t, cert, "CERTIFICATE", der)
-	write(a.t, key, "PRIVATE KEY", secret)
-	return cert, key
-}
-
-func write(t *testing.T, file, kind string, der []byte) {
-	t.Helper()
-	if err := os.WriteFile(file, pem.EncodeToMemory(&pem.Block{Type: kind, Bytes: der}), 0o600); err != nil {
-		t.Fatal(err)
-	}
-}
 
 // shake lets a client and a server greet each other, and returns what each knows of the other.
 func shake(t *testing.T, server, client *tls.Config) (seen, of tls.ConnectionState, err error) {
@@ -127,9 +47,9 @@ func shake(t *testing.T, server, client *tls.Config) (seen, of tls.ConnectionSta
 }
 
 func TestEachSideProvesItself(t *testing.T) {
-	ca, strangers := newAuthority(t), newAuthority(t)
-	cert, key := ca.issue(t.TempDir(), "collector")
-	server, err := tlsfiles.Server(cert, key, ca.file, func(err error) { t.Error(err) })
+	ca, strangers := certtest.New(t), certtest.New(t)
+	cert, key := ca.Issue(t.TempDir(), "collector")
+	server, err := tlsfiles.Server(cert, key, ca.File, func(err error) { t.Error(err) })
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -140,18 +60,18 @@ func TestEachSideProvesItself(t *testing.T) {
 		}
 		return c
 	}
-	ours, oursKey := ca.issue(t.TempDir(), "gateway")
-	theirs, theirsKey := strangers.issue(t.TempDir(), "gateway")
-	if seen, of, err := shake(t, server, client(ca.file, ours, oursKey)); err != nil || len(seen.VerifiedChains) == 0 || seen.PeerCertificates[0].Subject.CommonName != "gateway" || of.Version != tls.VersionTLS13 {
+	ours, oursKey := ca.Issue(t.TempDir(), "gateway")
+	theirs, theirsKey := strangers.Issue(t.TempDir(), "gateway")
+	if seen, of, err := shake(t, server, client(ca.File, ours, oursKey)); err != nil || len(seen.VerifiedChains) == 0 || seen.PeerCertificates[0].Subject.CommonName != "gateway" || of.Version != tls.VersionTLS13 {
 		t.Errorf("with a certificate: %v, chains %v", err, seen.VerifiedChains)
 	}
-	if seen, _, err := shake(t, server, client(ca.file, "", "")); err != nil || len(seen.VerifiedChains) > 0 {
+	if seen, _, err := shake(t, server, client(ca.File, "", "")); err != nil || len(seen.VerifiedChains) > 0 {
 		t.Errorf("without a certificate: %v", err)
 	}
-	if _, _, err := shake(t, server, client(ca.file, theirs, theirsKey)); err == nil {
+	if _, _, err := shake(t, server, client(ca.File, theirs, theirsKey)); err == nil {
 		t.Error("a certificate of another CA is taken")
 	}
-	if _, _, err := shake(t, server, client(strangers.file, "", "")); err == nil {
+	if _, _, err := shake(t, server, client(strangers.File, "", "")); err == nil {
 		t.Error("a client trusts a collector of another CA")
 	}
 	if _, _, err := shake(t, server, client("", "", "")); err == nil {
@@ -161,9 +81,9 @@ func TestEachSideProvesItself(t *testing.T) {
 
 func TestARenewedCertificateIsUsedAndABrokenOneIsNot(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		ca := newAuthority(t)
+		ca := certtest.New(t)
 		dir := t.TempDir()
-		cert, key := ca.issue(dir, "collector")
+		cert, key := ca.Issue(dir, "collector")
 		var reported []error
 		server, err := tlsfiles.Server(cert, key, "", func(err error) { reported = append(reported, err) })
 		if err != nil {
@@ -178,7 +98,7 @@ func TestARenewedCertificateIsUsedAndABrokenOneIsNot(t *testing.T) {
 		}
 		first := serial()
 		time.Sleep(time.Second)
-		ca.issue(dir, "collector")
+		ca.Issue(dir, "collector")
 		if serial() != first {
 			t.Error("the files are read for every connection")
 		}
@@ -199,7 +119,7 @@ func TestARenewedCertificateIsUsedAndABrokenOneIsNot(t *testing.T) {
 		if len(reported) != 1 {
 			t.Errorf("%d reports of one fault: %v", len(reported), reported)
 		}
-		ca.issue(dir, "collector")
+		ca.Issue(dir, "collector")
 		time.Sleep(20 * time.Second)
 		if serial() == second {
 			t.Error("the mended certificate is not used")
@@ -208,9 +128,9 @@ func TestARenewedCertificateIsUsedAndABrokenOneIsNot(t *testing.T) {
 }
 
 func TestWhatCannotBeReadIsRefusedAtTheStart(t *testing.T) {
-	ca := newAuthority(t)
-	cert, key := ca.issue(t.TempDir(), "collector")
-	_, other := ca.issue(t.TempDir(), "collector")
+	ca := certtest.New(t)
+	cert, key := ca.Issue(t.TempDir(), "collector")
+	_, other := ca.Issue(t.TempDir(), "collector")
 	for _, c := range []struct{ cert, key, clientCA string }{
 		{cert, other, ""}, {cert, "missing", ""}, {key, key, ""}, {cert, key, key}, {cert, key, "missing"},
 	} {
