@@ -19,15 +19,14 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
-	"sync"
 	"time"
 
 	"github.com/go-json-experiment/json"
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 	"github.com/rs/zerolog"
-	"golang.org/x/time/rate"
 
+	"github.com/mcpwatch/mcpwatch/collector/credential"
 	"github.com/mcpwatch/mcpwatch/event"
 	"github.com/mcpwatch/mcpwatch/internal/kafka"
 )
@@ -45,8 +44,8 @@ type Options struct {
 	Events, DeadLetters Writer
 	// Ready reports whether Kafka can be written to.
 	Ready func(context.Context) error
-	// Tokens are the credentials that shippers present.
-	Tokens Tokens
+	// Credentials says who may send.
+	Credentials *credential.Keeper
 
 	// Limits of one event.
 	Limits event.Limits
@@ -57,9 +56,8 @@ type Options struct {
 	// Requests bounds how many requests are worked on at once, half of which one source may
 	// have; further ones get 503.
 	Requests int
-	// Rate is how many events a second one source may send, RateBurst how many at once.
-	Rate      float64
-	RateBurst int
+	// Quota is how much a source may send that the credentials set none for.
+	Quota credential.Quota
 
 	Now      func() time.Time
 	Log      zerolog.Logger
@@ -70,20 +68,17 @@ type Options struct {
 func DefaultOptions() Options {
 	return Options{
 		Limits: event.DefaultLimits(), BodyBytes: 16 << 20, Lines: 20_000, Requests: 32,
-		Rate: 50_000, RateBurst: 100_000,
-		Now: time.Now, Log: zerolog.Nop(),
+		Quota: credential.Quota{Events: 50_000},
+		Now:   time.Now, Log: zerolog.Nop(),
 	}
 }
 
 func (o *Options) validate() error {
 	var problems []error
-	if o.Events == nil || o.DeadLetters == nil || o.Ready == nil || o.Registry == nil {
-		problems = append(problems, errors.New("events, dead letters, ready and registry are needed"))
+	if o.Events == nil || o.DeadLetters == nil || o.Ready == nil || o.Registry == nil || o.Credentials == nil {
+		problems = append(problems, errors.New("events, dead letters, ready, registry and credentials are needed"))
 	}
-	if len(o.Tokens) == 0 {
-		problems = append(problems, errors.New("no token: nobody could send anything"))
-	}
-	if o.Limits.Bytes <= 0 || o.Limits.Depth <= 0 || o.BodyBytes <= 0 || o.Lines <= 0 || o.Requests <= 0 || o.Rate <= 0 || o.RateBurst <= 0 {
+	if o.Limits.Bytes <= 0 || o.Limits.Depth <= 0 || o.BodyBytes <= 0 || o.Lines <= 0 || o.Requests <= 0 {
 		problems = append(problems, errors.New("every limit must be above 0"))
 	}
 	return errors.Join(problems...)
@@ -95,12 +90,7 @@ type Collector struct {
 	mux     *http.ServeMux
 	metrics *metrics
 
-	sources struct {
-		sync.Mutex
-		limiters map[Identity]*rate.Limiter
-		requests map[Identity]int // being worked on
-		total    int
-	}
+	sources sources
 }
 
 // New returns a collector.
@@ -109,9 +99,9 @@ func New(o Options) (*Collector, error) {
 		return nil, fmt.Errorf("configuring the collector: %w", err)
 	}
 	c := &Collector{o: o, mux: http.NewServeMux(), metrics: newMetrics(o.Registry)}
-	c.sources.limiters = make(map[Identity]*rate.Limiter)
-	c.sources.requests = make(map[Identity]int)
+	c.sources.of = map[sourceName]*source{}
 	c.mux.HandleFunc("POST /v1/events", c.events)
+	c.mux.HandleFunc("POST /v1/ingest/{format}", c.ingest)
 	c.mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { answer(w, http.StatusOK, status{"ok"}) })
 	c.mux.HandleFunc("GET /readyz", c.ready)
 	c.mux.Handle("GET /metrics", promhttp.HandlerFor(o.Registry, promhttp.HandlerOpts{}))
@@ -138,39 +128,6 @@ func (c *Collector) ready(w http.ResponseWriter, r *http.Request) {
 	answer(w, http.StatusOK, status{"ready"})
 }
 
-// enter takes a place for a request of the source; leave gives it back.
-func (c *Collector) enter(who Identity) bool {
-	c.sources.Lock()
-	defer c.sources.Unlock()
-	if c.sources.total >= c.o.Requests || c.sources.requests[who] >= max(c.o.Requests/2, 1) {
-		return false
-	}
-	c.sources.total++
-	c.sources.requests[who]++
-	return true
-}
-
-func (c *Collector) leave(who Identity) {
-	c.sources.Lock()
-	defer c.sources.Unlock()
-	c.sources.total--
-	if c.sources.requests[who]--; c.sources.requests[who] == 0 {
-		delete(c.sources.requests, who)
-	}
-}
-
-// limiter is the source's own.
-func (c *Collector) limiter(who Identity) *rate.Limiter {
-	c.sources.Lock()
-	defer c.sources.Unlock()
-	l := c.sources.limiters[who]
-	if l == nil {
-		l = rate.NewLimiter(rate.Limit(c.o.Rate), c.o.RateBurst)
-		c.sources.limiters[who] = l
-	}
-	return l
-}
-
 // answer writes JSON. A client that is gone cannot be told so.
 func answer(w http.ResponseWriter, code int, body any) {
 	data, err := json.Marshal(body)
@@ -191,6 +148,7 @@ type metrics struct {
 	bytes       prometheus.Counter
 	lostTicks   prometheus.Counter
 	produce     prometheus.Histogram
+	refusals    *prometheus.CounterVec
 }
 
 func newMetrics(r prometheus.Registerer) *metrics {
@@ -215,6 +173,9 @@ func newMetrics(r prometheus.Registerer) *metrics {
 			Buckets: prometheus.ExponentialBuckets(0.0005, 2, 14),
 		}),
 	}
-	r.MustRegister(m.events, m.requests, m.deadLetters, m.bytes, m.lostTicks, m.produce)
+	m.refusals = prometheus.NewCounterVec(prometheus.CounterOpts{
+		Name: "mcpwatch_collector_credentials_refused_total", Help: "Requests whose credential was not taken, by reason.",
+	}, []string{"reason"})
+	r.MustRegister(m.refusals, m.events, m.requests, m.deadLetters, m.bytes, m.lostTicks, m.produce)
 	return m
 }

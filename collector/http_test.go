@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/mcpwatch/mcpwatch/collector"
+	"github.com/mcpwatch/mcpwatch/collector/credential"
 	"github.com/mcpwatch/mcpwatch/internal/kafka"
 )
 
@@ -19,7 +20,7 @@ func TestWithoutAKnownTokenNothingIsTaken(t *testing.T) {
 	s := start(t, nil)
 	for _, authorization := range []string{
 		"", "Bearer", "Bearer ", "Bearer wrong", "Basic " + base64.StdEncoding.EncodeToString([]byte("a:"+token)), token, "Bearer" + token,
-		"Bearer " + token + " " + token, "Bearer " + strings.ToUpper(token), "Bearer " + fmt.Sprintf("%x", collector.HashToken(token)),
+		"Bearer " + token + " " + token, "Bearer " + strings.ToUpper(token), "Bearer " + fmt.Sprintf("%x", credential.HashOf(token)),
 	} {
 		a := s.do(http.MethodPost, "/v1/events", strings.NewReader(called), "Authorization", authorization).want(t, http.StatusUnauthorized)
 		if got := a.header.Get("WWW-Authenticate"); got != `Bearer realm="mcpwatch"` {
@@ -92,7 +93,7 @@ func TestABodyOverTheLimitIsRefusedBeforeItIsHeld(t *testing.T) {
 }
 
 func TestASourceOverItsRateWaits(t *testing.T) {
-	s := start(t, func(o *collector.Options) { o.Rate, o.RateBurst = 2, 4 })
+	s := start(t, func(o *collector.Options) { o.Quota = credential.Quota{Events: 2} })
 	body := []byte(strings.Repeat(called+"\n", 4))
 	s.ship(body).want(t, http.StatusAccepted)
 	a := s.ship(body).want(t, http.StatusTooManyRequests)
@@ -110,6 +111,48 @@ func TestASourceOverItsRateWaits(t *testing.T) {
 	s.ship([]byte(strings.Repeat(called+"\n", 5))).want(t, http.StatusRequestEntityTooLarge)
 	s.ship(body).want(t, http.StatusAccepted)
 	s.events(9)
+}
+
+func TestASourceOverItsBytesWaits(t *testing.T) {
+	most := int64(len(called))
+	s := start(t, func(o *collector.Options) {
+		o.BodyBytes = 2 * most
+		o.Quota = credential.Quota{Events: 1000, Bytes: float64(most)}
+		o.Credentials = credential.Fixed(parsed(t, `
+tokens:
+  - {tenant: acme, source: laptops, sha256: "%x"}
+  - {tenant: acme, source: servers, sha256: "%x"}
+quotas:
+  - {tenant: acme, source: servers, day_bytes: %d}
+`, credential.HashOf(token), credential.HashOf(otherToken), 2*most))
+	})
+	s.ship([]byte(called)).want(t, http.StatusAccepted)
+	s.ship([]byte(called)).want(t, http.StatusAccepted)
+	if a := s.ship([]byte(called)).want(t, http.StatusTooManyRequests); a.header.Get("Retry-After") != "1" || !strings.Contains(a.body, "bytes a second") {
+		t.Errorf("Retry-After %q, %s", a.header.Get("Retry-After"), a.body)
+	}
+	other := func() answer {
+		return s.do(http.MethodPost, "/v1/events", strings.NewReader(called), "Authorization", "Bearer "+otherToken)
+	}
+	other().want(t, http.StatusAccepted)
+	other().want(t, http.StatusAccepted)
+	// The day ends at midnight UTC, in 14 h 17 min 49 s.
+	if a := other().want(t, http.StatusTooManyRequests); a.header.Get("Retry-After") != "51469" {
+		t.Errorf("Retry-After %q, %s", a.header.Get("Retry-After"), a.body)
+	}
+	s.now = s.now.Add(51469 * time.Second)
+	other().want(t, http.StatusAccepted)
+	s.events(5)
+}
+
+func TestAnAgentsCredentialSpeaksForNoOther(t *testing.T) {
+	s := start(t, func(o *collector.Options) {
+		o.Credentials = credential.Fixed(parsed(t, "tokens:\n  - {tenant: acme, source: laptops, agent: laptop-17, sha256: \"%x\"}\n", credential.HashOf(token)))
+	})
+	s.ship([]byte(`{"agent":{"id":"laptop-9"},"principal":{"subject":"root"},"message":{"jsonrpc":"2.0","method":"ping","id":1}}`)).want(t, http.StatusAccepted)
+	if e := s.events(1)[0]; e.Actor != "agent:laptop-17" || e.Agent.ID != "laptop-17" || !e.HasMark("agent_replaced") || !e.HasMark("principal_claimed") {
+		t.Errorf("actor %q, agent %q, marks %v", e.Actor, e.Agent.ID, e.Marks)
+	}
 }
 
 func TestARequestOfTooManyLinesIsNotTaken(t *testing.T) {
@@ -193,9 +236,42 @@ func TestHealthReadinessAndMetrics(t *testing.T) {
 
 func TestOptionsAreCheckedAtOnce(t *testing.T) {
 	_, err := collector.New(collector.Options{})
-	for _, part := range []string{"registry", "no token", "above 0"} {
+	for _, part := range []string{"registry", "credentials", "above 0"} {
 		if err == nil || !strings.Contains(err.Error(), part) {
 			t.Errorf("%v lacks %q", err, part)
 		}
 	}
+}
+
+func TestIngestTakesAFileOfAnotherFormat(t *testing.T) {
+	s := start(t, nil)
+	post := func(form, body string) answer {
+		return s.do(http.MethodPost, "/v1/ingest/"+form, strings.NewReader(body), "Authorization", "Bearer "+token)
+	}
+	const body = `{"server":"files","session":"s","message":{"jsonrpc":"2.0","id":1,"method":"ping"}}
+nonsense
+{"jsonrpc":"2.0","id":2,"method":"ping"}
+{"jsonrpc":"2.0","id":2,"method":"ping"}
+`
+	a := post("jsonrpc", body).want(t, http.StatusAccepted)
+	if a.receipt.Accepted != 3 || len(a.receipt.Refused) != 1 || a.receipt.Refused[0].Index != 1 {
+		t.Errorf("%+v", a.receipt)
+	}
+	post("jsonrpc", body).want(t, http.StatusAccepted)
+	times := map[string]int{}
+	for _, e := range s.events(6) {
+		times[e.ID]++
+		if e.Tenant != "acme" || e.Source.Name != "laptops" || e.Source.Format != "jsonrpc" {
+			t.Errorf("%+v", e.Source)
+		}
+	}
+	for id, n := range times {
+		if n != 2 || len(times) != 3 {
+			t.Errorf("%s came %d times of %d: equal records are events of their own, and the same when sent again", id, n, len(times))
+		}
+	}
+	if a := post("nonsense", body).want(t, http.StatusNotFound); !strings.Contains(a.body, "jsonrpc") {
+		t.Errorf("%s: does not say what there is", a.body)
+	}
+	s.do(http.MethodPost, "/v1/ingest/jsonrpc", strings.NewReader(body)).want(t, http.StatusUnauthorized)
 }

@@ -5,6 +5,7 @@ import (
 	"context"
 	"crypto/rand"
 	"encoding/json"
+	"fmt"
 	"io"
 	"net/http"
 	"net/http/httptest"
@@ -18,6 +19,7 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/mcpwatch/mcpwatch/collector"
+	"github.com/mcpwatch/mcpwatch/collector/credential"
 	"github.com/mcpwatch/mcpwatch/event"
 	embedded "github.com/mcpwatch/mcpwatch/internal/embedded/kafka"
 	"github.com/mcpwatch/mcpwatch/internal/kafka"
@@ -67,10 +69,11 @@ func start(t *testing.T, change func(*collector.Options)) *site {
 	o.Name, o.Registry = "c1", prometheus.NewRegistry()
 	o.Events, o.DeadLetters = producer(kafka.Events), producer(kafka.DeadLetters)
 	o.Ready = func(ctx context.Context) error { return client.Ready(ctx, kafka.Events) }
-	o.Tokens = collector.Tokens{
-		collector.HashToken(token):      {Tenant: "acme", Source: "laptops"},
-		collector.HashToken(otherToken): {Tenant: "acme", Source: "servers"},
-	}
+	o.Credentials = credential.Fixed(parsed(t, `
+tokens:
+  - {tenant: acme, source: laptops, sha256: "%x"}
+  - {tenant: acme, source: servers, sha256: "%x"}
+`, credential.HashOf(token), credential.HashOf(otherToken)))
 	o.Now = func() time.Time { return s.now }
 	if change != nil {
 		change(&o)
@@ -84,6 +87,16 @@ func start(t *testing.T, change func(*collector.Options)) *site {
 	t.Cleanup(http.DefaultClient.CloseIdleConnections)
 	s.url = server.URL
 	return s
+}
+
+// parsed reads a credentials file.
+func parsed(t *testing.T, file string, args ...any) *credential.Set {
+	t.Helper()
+	set, err := credential.Parse("credentials.yaml", fmt.Appendf(nil, file, args...), time.Now)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return set
 }
 
 // answer is what a shipper gets.

@@ -11,6 +11,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/mcpwatch/mcpwatch/collector"
+	"github.com/mcpwatch/mcpwatch/collector/credential"
 	"github.com/mcpwatch/mcpwatch/internal/kafka"
 )
 
@@ -39,7 +40,7 @@ func (c *clock) Broadcast(_ context.Context, r kafka.Record) error {
 func TestTicksComeEachFiveSecondsWhateverFails(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		o := collector.DefaultOptions()
-		o.Name, o.Registry, o.Tokens = "c1", prometheus.NewRegistry(), collector.Tokens{collector.HashToken(token): {Tenant: "acme", Source: "laptops"}}
+		o.Name, o.Registry, o.Credentials = "c1", prometheus.NewRegistry(), credential.Fixed(credential.Single(token, credential.Identity{Tenant: "acme", Source: "laptops"}))
 		o.Events, o.DeadLetters, o.Ready = failing{}, failing{}, func(context.Context) error { return nil }
 		c, err := collector.New(o)
 		if err != nil {

@@ -16,6 +16,11 @@ type Origin struct {
 	Collector string
 	// Address is the shipper's network address, the last resort for an actor.
 	Address string
+	// Agent is the only agent that the credential speaks for; "" where it may name any.
+	Agent string
+	// Principals says that the credential is trusted to have authenticated the principals that it
+	// names. Those of others are claims: rules can read them, but they are not who acts.
+	Principals bool
 }
 
 // Bounds of the source's clock against the collector's. A time outside them is kept as
@@ -33,12 +38,26 @@ const (
 func (e *Event) Accept(o Origin, received time.Time, raw []byte, ordinal int) {
 	e.Tenant, e.Source.Name, e.Source.Collector = o.Tenant, o.Source, o.Collector
 	e.Parent, e.ClaimedTime = "", time.Time{}
+	e.own(o)
 	e.Received = received.UTC().Truncate(time.Microsecond)
 	e.boundTime()
 	if e.ID == "" {
 		e.ID = DeriveID(o, raw, ordinal)
 	}
-	e.Actor = e.actor(o.Address)
+	e.Actor = e.actor(o)
+}
+
+// own holds the event to what its credential may speak for.
+func (e *Event) own(o Origin) {
+	if o.Agent != "" {
+		if e.Agent.ID != "" && e.Agent.ID != o.Agent {
+			e.Mark("agent_replaced")
+		}
+		e.Agent.ID = o.Agent
+	}
+	if !o.Principals && e.Principal.Subject != "" {
+		e.Mark("principal_claimed")
+	}
 }
 
 func (e *Event) boundTime() {
@@ -86,12 +105,12 @@ func within(most int, s string) string {
 	return digest(sum[:])
 }
 
-// actor says who acts: the authenticated principal, else the agent, else host and user,
-// else the address, else the source. Names that clients claim for themselves
+// actor says who acts: the authenticated principal, with the agent where the credential vouches for
+// it, else the agent, else host and user, else the address, else the source. Names that clients claim for themselves
 // (Agent.Name, Server.Name) never decide it. The parts are joined with a slash after
 // their own slashes are escaped, so that no two actors share a name; what would be longer
 // than an actor may be is named by its digest, which has no slash.
-func (e *Event) actor(address string) string {
+func (e *Event) actor(o Origin) string {
 	join := func(kind string, parts ...string) string {
 		for i, p := range parts {
 			parts[i] = strings.ReplaceAll(strings.ReplaceAll(p, "%", "%25"), "/", "%2F")
@@ -99,14 +118,16 @@ func (e *Event) actor(address string) string {
 		return kind + ":" + within(maxActor-len(kind)-1, strings.Join(parts, "/"))
 	}
 	switch {
-	case e.Principal.Subject != "":
+	case o.Principals && e.Principal.Subject != "" && o.Agent != "":
+		return join("principal", e.Principal.Issuer, e.Principal.Subject, o.Agent)
+	case o.Principals && e.Principal.Subject != "":
 		return join("principal", e.Principal.Issuer, e.Principal.Subject)
 	case e.Agent.ID != "":
 		return "agent:" + e.Agent.ID
 	case e.Agent.Host != "" || e.Agent.User != "":
 		return join("user", e.Agent.Host, e.Agent.User)
-	case address != "":
-		return "address:" + address
+	case o.Address != "":
+		return "address:" + o.Address
 	default:
 		return "source:" + e.Source.Name
 	}

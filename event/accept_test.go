@@ -1,6 +1,7 @@
 package event_test
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 	"time"
@@ -11,7 +12,7 @@ import (
 )
 
 var (
-	origin   = event.Origin{Tenant: "acme", Source: "laptops", Collector: "c1", Address: "192.0.2.7"}
+	origin   = event.Origin{Tenant: "acme", Source: "laptops", Collector: "c1", Address: "192.0.2.7", Principals: true}
 	received = time.Date(2026, 11, 22, 9, 42, 11, 123456789, time.FixedZone("", 3600))
 )
 
@@ -121,6 +122,33 @@ func TestTheActorIsTheBestAuthenticatedName(t *testing.T) {
 	e.Accept(event.Origin{Tenant: "t", Source: "hooks"}, received, nil, 0)
 	if e.Actor != "source:hooks" {
 		t.Errorf("actor %q without an address", e.Actor)
+	}
+}
+
+// TestACredentialSpeaksForItsOwn holds that nobody can make another the actor of what he did.
+func TestACredentialSpeaksForItsOwn(t *testing.T) {
+	const in = `{"principal":{"subject":"alice","issuer":"i"},"agent":{"id":"laptop-9","host":"h"}}`
+	for _, c := range []struct {
+		name       string
+		agent      string
+		principals bool
+		actor      string
+		marks      string
+	}{
+		{"a gateway", "", true, "principal:i/alice", "[]"},
+		{"a laptop with its own name", "laptop-9", false, "agent:laptop-9", "[principal_claimed]"},
+		{"a laptop with another's", "laptop-17", false, "agent:laptop-17", "[agent_replaced principal_claimed]"},
+		{"a laptop whose logins are trusted", "laptop-17", true, "principal:i/alice/laptop-17", "[agent_replaced]"},
+		{"one of many", "", false, "agent:laptop-9", "[principal_claimed]"},
+	} {
+		o := origin
+		o.Agent, o.Principals = c.agent, c.principals
+		e := decode(t, in)
+		e.Time = received
+		e.Accept(o, received, nil, 0)
+		if e.Actor != c.actor || fmt.Sprint(e.Marks) != c.marks || e.Principal.Subject != "alice" {
+			t.Errorf("%s: actor %q, marks %v; want %q, %s", c.name, e.Actor, e.Marks, c.actor, c.marks)
+		}
 	}
 }
 

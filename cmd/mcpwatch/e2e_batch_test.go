@@ -194,7 +194,7 @@ func producer(t *testing.T, address string, lines []string) func() {
 		if err != nil {
 			t.Fatal(err)
 		}
-		e.Accept(event.Origin{Tenant: "default", Source: "local"}, time.Now(), []byte(line), i)
+		e.Accept(event.Origin{Tenant: "default", Source: "local", Principals: true}, time.Now(), []byte(line), i)
 		value, err := event.Encode(nil, &e)
 		if err != nil {
 			t.Fatal(err)

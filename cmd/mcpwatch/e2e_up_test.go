@@ -192,7 +192,7 @@ func TestPartsRunAlone(t *testing.T) {
 	const token = "a token of this test"
 	secret := randomWebhookSecret()
 	hash := sha256.Sum256([]byte(token))
-	tokens := filepath.Join(t.TempDir(), "tokens.yaml")
+	tokens := filepath.Join(t.TempDir(), "credentials.yaml")
 	if err := os.WriteFile(tokens, fmt.Appendf(nil, "tokens:\n  - {tenant: acme, source: laptops, sha256: %s}\n", hex.EncodeToString(hash[:])), 0o600); err != nil {
 		t.Fatal(err)
 	}
@@ -202,20 +202,9 @@ func TestPartsRunAlone(t *testing.T) {
 		start(t, []string{"MCPWATCH_WEBHOOK_SECRET=" + secret}, "alert", kafkaFlag, "--nats", natsURL, "--webhook", hook.URL),
 		start(t, []string{"MCPWATCH_CLICKHOUSE=" + address(writer)}, "sink", kafkaFlag),
 		start(t, nil, "detector", kafkaFlag),
-		start(t, nil, "collector", kafkaFlag, "--listen", "127.0.0.1:0", "--tokens", tokens, "--name", "intake-1"),
+		start(t, nil, "collector", kafkaFlag, "--listen", "127.0.0.1:0", "--credentials", tokens, "--name", "intake-1"),
 	}
-	collector := ""
-	eventually(t, "the collector's address", func() (bool, string) {
-		for line := range strings.Lines(parts[3].stderr.String()) {
-			var said struct {
-				Address string `json:"address"`
-			}
-			if json.Unmarshal([]byte(line), &said) == nil && said.Address != "" {
-				collector = "http://" + said.Address
-			}
-		}
-		return collector != "", parts[3].stderr.String()
-	})
+	collector := "http://" + addressOf(t, parts[3])
 	post(t, collector, token, batchTo("parts", func(n int) string { return fmt.Sprint("parts-", n) })...)
 
 	store := openStore(t, address(analyst))
@@ -236,4 +225,21 @@ func TestPartsRunAlone(t *testing.T) {
 			t.Errorf("%s: exit code %d after SIGTERM: %s", p.name, code, p.stderr.String())
 		}
 	}
+}
+
+// addressOf is where a part that has started listens, as it says itself.
+func addressOf(t *testing.T, part *service) (address string) {
+	t.Helper()
+	eventually(t, "the part's address", func() (bool, string) {
+		for line := range strings.Lines(part.stderr.String()) {
+			var said struct {
+				Address string `json:"address"`
+			}
+			if json.Unmarshal([]byte(line), &said) == nil && said.Address != "" {
+				address = said.Address
+			}
+		}
+		return address != "", part.stderr.String()
+	})
+	return address
 }

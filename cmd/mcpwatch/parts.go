@@ -2,11 +2,15 @@ package main
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"net"
 	"net/http"
 	"os"
+	"os/signal"
+	"sync"
+	"syscall"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -16,8 +20,10 @@ import (
 
 	"github.com/mcpwatch/mcpwatch/alert"
 	"github.com/mcpwatch/mcpwatch/collector"
+	"github.com/mcpwatch/mcpwatch/collector/credential"
 	"github.com/mcpwatch/mcpwatch/detector/rule"
 	"github.com/mcpwatch/mcpwatch/internal/kafka"
+	"github.com/mcpwatch/mcpwatch/internal/tlsfiles"
 	"github.com/mcpwatch/mcpwatch/rules"
 	"github.com/mcpwatch/mcpwatch/storage"
 )
@@ -118,23 +124,44 @@ func serve(ctx context.Context, listener net.Listener, handler http.Handler, log
 	}
 }
 
+// serverTLSFlags say how a listener proves itself, and whose clients it takes.
+type serverTLSFlags struct {
+	TLSCert     string `name:"tls-cert" help:"Certificate (PEM), read again when it changes; without it what is sent is plain." type:"existingfile" placeholder:"FILE"`
+	TLSKey      string `name:"tls-key" help:"The certificate's key (PEM)." type:"existingfile" placeholder:"FILE"`
+	TLSClientCA string `name:"tls-client-ca" help:"Take client certificates of these CAs (PEM)." type:"existingfile" placeholder:"FILE"`
+}
+
+// config is nil where nothing is to be secured.
+func (f serverTLSFlags) config(p part) (*tls.Config, error) {
+	if f.TLSCert == "" && f.TLSKey == "" && f.TLSClientCA == "" {
+		return nil, nil //nolint:nilnil // no TLS
+	}
+	if f.TLSCert == "" || f.TLSKey == "" {
+		return nil, &exitError{code: exitUsage, err: errors.New("--tls-cert and --tls-key are given together, and --tls-client-ca with them")}
+	}
+	return tlsfiles.Server(f.TLSCert, f.TLSKey, f.TLSClientCA, func(err error) { p.log.Error().Err(err).Msg("TLS") })
+}
+
 type collectorCommand struct {
 	kafkaFlags
 	commonFlags
-	Listen string  `help:"Take events in here." default:"127.0.0.1:7400"`
-	Tokens string  `help:"Token file (YAML): who may send, as which tenant and source." required:"" type:"existingfile" placeholder:"FILE"`
-	Name   string  `help:"This collector's name in events; the host name where not given."`
-	Rate   float64 `help:"Events a second that one source may send." default:"50000"`
+	Listen string `help:"Take events in here." default:"127.0.0.1:7400"`
+	serverTLSFlags
+	Credentials string  `help:"Credentials file (YAML): who may send, as which tenant and source." required:"" type:"existingfile" placeholder:"FILE"`
+	Name        string  `help:"This collector's name in events; the host name where not given."`
+	Rate        float64 `help:"Events a second that one source may send." default:"50000"`
+	ByteRate    float64 `help:"Bytes a second that one source may send; 0 is no bound." default:"0"`
+	DayBytes    int64   `help:"Bytes a day (UTC) that one source may send; 0 is no bound." default:"0"`
 }
 
 // Run implements the command.
 func (c *collectorCommand) Run(ctx context.Context, s streams) error {
 	p := c.start("collector", s)
-	data, err := os.ReadFile(c.Tokens)
+	credentials, err := credential.Open(c.Credentials, time.Now)
 	if err != nil {
-		return fmt.Errorf("reading tokens: %w", err)
+		return err
 	}
-	tokens, err := collector.ParseTokens(c.Tokens, data)
+	secure, err := c.config(p)
 	if err != nil {
 		return err
 	}
@@ -147,9 +174,21 @@ func (c *collectorCommand) Run(ctx context.Context, s streams) error {
 	if err != nil {
 		return fmt.Errorf("starting the collector: %w", err)
 	}
+	if secure != nil {
+		listener = tls.NewListener(listener, secure)
+	}
+	hangups := make(chan os.Signal, 1)
+	signal.Notify(hangups, syscall.SIGHUP)
+	defer signal.Stop(hangups)
 	return c.run(ctx, p, func(ctx context.Context) error {
+		following, stop := context.WithCancel(ctx)
+		var follower sync.WaitGroup
+		follower.Go(func() { credentials.Follow(following, hangups, p.log) })
+		defer follower.Wait()
+		defer stop()
 		o := collector.DefaultOptions()
-		o.Name, o.Tokens, o.Rate, o.RateBurst = c.Name, tokens, c.Rate, int(2*c.Rate)
+		o.Name, o.Credentials = c.Name, credentials
+		o.Quota = credential.Quota{Events: c.Rate, Bytes: c.ByteRate, DayBytes: c.DayBytes}
 		return runCollector(ctx, p, client, listener, o)
 	})
 }

@@ -1,15 +1,11 @@
 package main
 
 import (
-	"bytes"
 	"errors"
 	"fmt"
 	"io"
 	"os"
 	"time"
-
-	"github.com/go-json-experiment/json"
-	"github.com/go-json-experiment/json/jsontext"
 
 	"github.com/mcpwatch/mcpwatch/collector/format"
 	"github.com/mcpwatch/mcpwatch/event"
@@ -26,9 +22,11 @@ type rowReader struct {
 
 	reader        *format.Reader
 	parser        event.Parser
-	one           [1]event.Event
 	rows, refused int
 }
+
+// scanOrigin is whose a file's events are.
+var scanOrigin = event.Origin{Tenant: "scan", Source: "scan", Principals: true}
 
 // readFile reads a file, or standard input where it is named "-".
 func (r *rowReader) readFile(name string, stdin io.Reader) error {
@@ -44,8 +42,8 @@ func (r *rowReader) readFile(name string, stdin io.Reader) error {
 }
 
 func (r *rowReader) read(in io.Reader) error {
-	r.reader = format.NewReader(r.format, event.Limits{Bytes: maxRecord, Depth: event.DefaultLimits().Depth})
-	err := eachRecord(in, r.record, r.refuse)
+	r.reader = format.NewReader(r.format, event.Limits{Bytes: format.MaxRecord, Depth: event.DefaultLimits().Depth})
+	err := format.Cut(in, r.format, r.row, r.refuse)
 	if err == nil && r.rows == 0 {
 		return errors.New("reading: the file holds nothing")
 	}
@@ -79,83 +77,26 @@ func (r *rowReader) end() {
 	}
 }
 
-// record reads one record of the file.
-func (r *rowReader) record(record []byte) error {
-	if record[0] == '[' && r.format != format.Tools && !isBatch(record) {
-		return r.list(record)
-	}
-	return r.row(record)
-}
-
-// list reads the elements of an array that stands on a line: no format's record looks
-// like this, a batch of messages and a list of tools aside.
-func (r *rowReader) list(array []byte) error {
-	if !jsontext.Value(array).IsValid(lenient()) {
-		return r.refuse("is not JSON")
-	}
-	d := jsontext.NewDecoder(bytes.NewReader(array), lenient())
-	_, err := d.ReadToken()
-	for err == nil && d.PeekKind() != ']' {
-		var record []byte
-		if record, err = d.ReadValue(); err != nil {
-			break
-		}
-		if record[0] == '[' && !isBatch(record) {
-			err = r.refuse("is an array in an array")
-			continue
-		}
-		err = r.row(record)
-	}
-	return err
-}
-
-// isBatch reports whether an array holds JSON-RPC messages, bare ones, and nothing else.
-func isBatch(array []byte) bool {
-	d := jsontext.NewDecoder(bytes.NewReader(array), lenient())
-	if _, err := d.ReadToken(); err != nil {
-		return false
-	}
-	for d.PeekKind() == '{' {
-		message, err := d.ReadValue()
-		if err != nil || !isBare(message) {
-			return false
-		}
-	}
-	return d.PeekKind() == ']'
-}
-
-// isBare reports whether an object is a JSON-RPC message that nobody put into an envelope.
-func isBare(object []byte) bool {
-	var envelope struct {
-		Message jsontext.Value `json:"message"`
-		Raw     jsontext.Value `json:"raw"`
-	}
-	err := json.Unmarshal(object, &envelope, lenient())
-	form, _ := format.Detect(object)
-	return err == nil && form == format.JSONRPC && envelope.Message == nil && envelope.Raw == nil
-}
-
 // row makes events of one record. The next one is read into the same memory.
 func (r *rowReader) row(record []byte) error {
-	e, err := r.reader.Read(record)
+	read, err := r.reader.Read(record)
 	if err != nil {
 		return r.refuse(err.Error())
 	}
-	if e.Session == "" && e.Source.Format == string(format.JSONRPC) {
-		e.Session = "scan" // a bare transcript is one conversation
+	if len(read) == 1 {
+		if m, err := r.parser.Parse(read[0].Message); err == nil && !m.Holds() {
+			r.place(&read[0])
+			read[0].Accept(scanOrigin, readAt(&read[0]), record, r.rows)
+			return r.give(read, &m)
+		}
 	}
-	// No clock is read, so that a file gives the same output whenever it is read.
-	received := e.Time
-	if received.IsZero() {
-		received = time.Unix(0, 0)
+	var events []event.Event
+	for i := range read {
+		r.place(&read[i])
+		events = append(events, r.parser.Take(event.Shipment{
+			Event: read[i], Origin: scanOrigin, Received: readAt(&read[i]), Raw: r.reader.Raw(i), Ordinal: r.rows,
+		})...)
 	}
-	origin := event.Origin{Tenant: "scan", Source: "scan"}
-	if m, err := r.parser.Parse(e.Message); err == nil && !m.Holds() {
-		e.Accept(origin, received, record, r.rows)
-		r.one[0] = *e
-		return r.give(r.one[:], &m)
-	}
-	events := r.parser.Take(event.Shipment{Event: *e, Origin: origin, Received: received, Raw: record, Ordinal: r.rows})
 	for i := range events {
 		if events[i].HasMark("children_dropped") {
 			r.complain("holds more messages or definitions than are judged: give one a line")
@@ -163,4 +104,20 @@ func (r *rowReader) row(record []byte) error {
 		}
 	}
 	return r.give(events, nil)
+}
+
+// place says of a bare transcript that it is one conversation.
+func (r *rowReader) place(e *event.Event) {
+	if e.Session == "" && e.Source.Format == string(format.JSONRPC) {
+		e.Session = "scan"
+	}
+}
+
+// readAt is when an event is taken to be received: no clock is read, so that a file gives the same
+// output whenever it is read.
+func readAt(e *event.Event) time.Time {
+	if e.Time.IsZero() {
+		return time.Unix(0, 0)
+	}
+	return e.Time
 }

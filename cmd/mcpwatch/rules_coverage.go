@@ -45,7 +45,7 @@ type source struct {
 func sources() []source {
 	all := []source{{"tap", tap.Carries()}}
 	for _, f := range format.Formats() {
-		all = append(all, source{string(f), format.Carries(f)})
+		all = append(all, source{string(f.Format), f.Carries})
 	}
 	return all
 }

@@ -16,7 +16,7 @@ import (
 
 type rulesExplainCommand struct {
 	ruleFlags
-	Format   format.Format `help:"events, flat, jsonrpc or tools; found by itself where not given." enum:",events,flat,jsonrpc,tools" default:""`
+	Format   format.Format `help:"Format of the records, see docs/sources.md; found by itself where not given." default:""`
 	Output   string        `short:"o" help:"table or jsonl; a table on a terminal, else jsonl." enum:",table,jsonl" default:""`
 	OnlyHits bool          `help:"Leave out the events that meet no condition and cause nothing."`
 	Events   string        `help:"File to read, - for standard input." required:"" placeholder:"FILE"`

@@ -20,7 +20,7 @@ import (
 
 type scanCommand struct {
 	ruleFlags
-	Format   format.Format    `help:"events, flat, jsonrpc or tools; found by itself where not given." enum:",events,flat,jsonrpc,tools" default:""`
+	Format   format.Format    `help:"Format of the records, see docs/sources.md; found by itself where not given." default:""`
 	Output   string           `short:"o" help:"table, jsonl or ocsf; a table on a terminal, else jsonl." enum:",table,jsonl,ocsf" default:""`
 	Verdicts bool             `help:"Print one verdict a row in place of findings."`
 	FailOn   finding.Severity `help:"Exit with 2 if a finding is at least this bad." enum:",info,low,medium,high,critical" default:""`

@@ -12,16 +12,25 @@ import (
 	"github.com/rs/zerolog"
 
 	"github.com/mcpwatch/mcpwatch/collector/tap"
+	"github.com/mcpwatch/mcpwatch/internal/tlsfiles"
 )
 
+// shipFlags say where events go.
+type shipFlags struct {
+	Data       string `help:"Data directory of the up to ship to; the spool lies there too." default:"${data}" type:"path" placeholder:"DIR"`
+	Collector  string `help:"Ship to this collector in place of a local up." placeholder:"URL"`
+	Token      string `help:"The collector's bearer token; better given as MCPWATCH_TOKEN." placeholder:"TOKEN"`
+	CA         string `name:"ca" help:"Trust a collector of these CAs (PEM) in place of the system's." type:"existingfile" placeholder:"FILE"`
+	ClientCert string `help:"Client certificate (PEM) to show the collector." type:"existingfile" placeholder:"FILE"`
+	ClientKey  string `help:"The client certificate's key (PEM)." type:"existingfile" placeholder:"FILE"`
+}
+
 type tapCommand struct {
-	Server    string   `help:"The server's name in events." required:"" placeholder:"NAME"`
-	Data      string   `help:"Data directory of the up to ship to; the spool lies there too." default:"${data}" type:"path" placeholder:"DIR"`
-	Collector string   `help:"Ship to this collector in place of a local up." placeholder:"URL"`
-	Token     string   `help:"The collector's bearer token; better given as MCPWATCH_TOKEN." placeholder:"TOKEN"`
-	Agent     string   `help:"The agent's id; HOST/USER where not given." placeholder:"ID"`
-	Verbose   bool     `help:"Say on standard error what the tap does."`
-	Command   []string `arg:"" passthrough:"" help:"-- and the server's command line."`
+	Server string `help:"The server's name in events." required:"" placeholder:"NAME"`
+	shipFlags
+	Agent   string   `help:"The agent's id; HOST/USER where not given." placeholder:"ID"`
+	Verbose bool     `help:"Say on standard error what the tap does."`
+	Command []string `arg:"" passthrough:"" help:"-- and the server's command line."`
 }
 
 // spoolDir is where taps keep what is not shipped yet, in the data directory.
@@ -38,6 +47,10 @@ func (c *tapCommand) Run(s streams) error {
 	o.Server, o.Command = c.Server, command
 	o.SpoolDir = c.spool()
 	o.Target = c.target
+	var err error
+	if o.TLS, err = tlsfiles.Client(c.CA, c.ClientCert, c.ClientKey); err != nil {
+		return &exitError{code: exitUsage, err: err}
+	}
 	o.Env = withoutToken(os.Environ())
 	if c.Agent != "" {
 		o.Agent.ID = c.Agent
@@ -53,7 +66,7 @@ func (c *tapCommand) Run(s streams) error {
 }
 
 // spool is a folder for each collector: what is kept for one goes to no other.
-func (c *tapCommand) spool() string {
+func (c *shipFlags) spool() string {
 	if c.Collector == "" {
 		return filepath.Join(c.Data, spoolDir, "local")
 	}
@@ -62,10 +75,10 @@ func (c *tapCommand) spool() string {
 }
 
 // target finds the collector anew each time: an `up` may come back with other addresses.
-func (c *tapCommand) target(context.Context) (endpoint, token string, err error) {
+func (c *shipFlags) target(context.Context) (endpoint, token string, err error) {
 	if c.Collector != "" {
-		if c.Token == "" {
-			return "", "", errors.New("--collector is given without a token: set MCPWATCH_TOKEN")
+		if c.Token == "" && c.ClientCert == "" {
+			return "", "", errors.New("--collector is given without a token or client certificate: set MCPWATCH_TOKEN")
 		}
 		return c.Collector, c.Token, nil
 	}

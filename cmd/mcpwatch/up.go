@@ -20,6 +20,7 @@ import (
 
 	"github.com/mcpwatch/mcpwatch/alert"
 	"github.com/mcpwatch/mcpwatch/collector"
+	"github.com/mcpwatch/mcpwatch/collector/credential"
 	"github.com/mcpwatch/mcpwatch/detector"
 	"github.com/mcpwatch/mcpwatch/detector/rule"
 	"github.com/mcpwatch/mcpwatch/finding"
@@ -165,7 +166,7 @@ type site struct {
 	store      *storage.Client
 	clickhouse *clickhouse.Server
 	listener   net.Listener
-	tokens     collector.Tokens
+	shippers   *credential.Set
 	set        *rule.Set
 	alerter    func(part, func(finding.Finding)) (*alert.Alerter, error)
 	secret     string
@@ -185,8 +186,8 @@ func (c *upCommand) prepare(ctx context.Context, dir *dataDir, h *servers, set *
 	}
 	s := &site{
 		set: set, listener: h.collector, clickhouse: h.clickhouse, secret: c.WebhookSecret,
-		tokens:  collector.Tokens{collector.HashToken(token): {Tenant: "default", Source: "local"}},
-		natsURL: withUser(h.nats.URL(), url.User(h.natsToken)),
+		shippers: credential.Single(token, credential.Identity{Tenant: "default", Source: "local", Principals: true}),
+		natsURL:  withUser(h.nats.URL(), url.User(h.natsToken)),
 	}
 	writer, analyst := c.ClickHouse, c.ClickHouse
 	if h.clickhouse != nil {
@@ -230,7 +231,7 @@ func (c *upCommand) serve(ctx context.Context, dir *dataDir, s *site, a *announc
 		return err
 	}
 	options := collector.DefaultOptions()
-	options.Tokens = s.tokens
+	options.Credentials = credential.Fixed(s.shippers)
 
 	stages := newStages()
 	if s.clickhouse != nil {

@@ -44,7 +44,7 @@ func (r *Reader) readFlat(root event.Value) error {
 	if root.Kind() != event.Object {
 		return &event.FieldError{Reason: "is no flat log of a call"}
 	}
-	e := r.make(Flat, event.ToServer, nil, flatCarries)
+	e := r.event(event.ToServer, nil)
 	var call flatCall
 	for name, value := range root.Members() {
 		if !flatContext(e, name, value) {
@@ -53,8 +53,7 @@ func (r *Reader) readFlat(root event.Value) error {
 	}
 	if call.isAnswer() {
 		e.Direction, e.Message = event.ToClient, call.answer()
-		r.request = event.Request{Method: call.method, Name: call.tool, Arguments: call.sent()}
-		e.Request = &r.request
+		e.Request = r.request(event.Request{Method: call.method, Name: call.tool, Arguments: call.sent()})
 		return nil
 	}
 	e.Message = call.question()

@@ -1,6 +1,7 @@
 package format_test
 
 import (
+	"bytes"
 	"errors"
 	"flag"
 	"os"
@@ -14,11 +15,11 @@ import (
 
 // read reads one record with a reader of its own.
 func read(f format.Format, record []byte, limits event.Limits) (event.Event, error) {
-	e, err := format.NewReader(f, limits).Read(record)
+	events, err := format.NewReader(f, limits).Read(record)
 	if err != nil {
 		return event.Event{}, err
 	}
-	return *e, nil
+	return events[0], nil
 }
 
 var update = flag.Bool("update", false, "write golden files anew")
@@ -57,22 +58,26 @@ func TestDetectKnowsARecordByItsShape(t *testing.T) {
 
 // TestCarries holds that a reader marks its events with what its format is said to carry.
 func TestCarries(t *testing.T) {
-	records := map[format.Format]string{
-		format.Flat:    `{"method":"tools/call","tool":"add","args_text":"1 2"}`,
-		format.JSONRPC: `{"jsonrpc":"2.0","id":1,"method":"ping"}`,
-		format.Tools:   `{"name":"add","description":"Adds.","inputSchema":{"type":"object"}}`,
-	}
-	for _, f := range format.Formats() {
-		record, marks := records[f]
-		if !marks { // the source says it
-			if f != format.Events {
-				t.Errorf("%s: no example", f)
-			}
+	for _, d := range format.Formats() {
+		if d.Format == format.Events { // the source says it
 			continue
 		}
-		e, err := read(f, []byte(record), event.DefaultLimits())
-		if err != nil || !slices.Equal(e.Source.Completeness, format.Carries(f)) || len(format.Carries(f)) == 0 {
-			t.Errorf("%s: an event carries %v (%v), the format is said to carry %v", f, e.Source.Completeness, err, format.Carries(f))
+		in, err := os.ReadFile("testdata/" + string(d.Format) + ".in")
+		if err != nil {
+			t.Fatal(err)
+		}
+		r := format.NewReader(d.Format, event.DefaultLimits())
+		err = format.Cut(bytes.NewReader(in), d.Format, func(record []byte) error {
+			events, err := r.Read(record)
+			for i := range events {
+				if got := events[i].Source; got.Format != string(d.Format) || !slices.Equal(got.Completeness, d.Carries) {
+					t.Errorf("%s: an event of %s carries %v, want %v", d.Format, got.Format, got.Completeness, d.Carries)
+				}
+			}
+			return err
+		}, func(reason string) error { return errors.New(reason) })
+		if err != nil {
+			t.Errorf("%s: %v", d.Format, err)
 		}
 	}
 }
@@ -89,10 +94,10 @@ func TestReadRefusesWhatItCannot(t *testing.T) {
 		{"", `{"jsonrpc":"2.0"`, "is not JSON"},
 		{"", `"text"`, "no object"},
 		{"", `null`, "no object"},
-		{"", `{}`, "is neither"},
-		{"", `{"error":"Bad Request","message":"no session","statusCode":400}`, "is neither"},
-		{"", `{"detail":"Unauthorized"}`, "is neither"},
-		{"", `{"name":"x"}`, "is neither"},
+		{"", `{}`, "no known format"},
+		{"", `{"error":"Bad Request","message":"no session","statusCode":400}`, "no known format"},
+		{"", `{"detail":"Unauthorized"}`, "no known format"},
+		{"", `{"name":"x"}`, "no known format"},
 		{"", `{"jsonrpc":"2.0","id":NaN,"method":"ping"}`, "is not JSON"},
 		{format.JSONRPC, `{"jsonrpc":"2.0","params":` + deep + `}`, "nesting"},
 		{format.Tools, `{"name":"x","inputSchema":` + deep + `}`, "nesting"},
@@ -116,36 +121,65 @@ func TestReadRefusesWhatItCannot(t *testing.T) {
 	}
 }
 
-// TestGoldenRecords reads real shapes of each format; the golden file holds what they become.
+// TestGoldenRecords reads real shapes of each format, testdata/FORMAT.in, as a file that is given
+// without its format's name and with it; testdata/FORMAT.golden holds what they become.
 func TestGoldenRecords(t *testing.T) {
-	in, err := os.ReadFile("testdata/records.jsonl")
-	if err != nil {
-		t.Fatal(err)
+	for _, d := range format.Formats() {
+		t.Run(string(d.Format), func(t *testing.T) {
+			in, err := os.ReadFile("testdata/" + string(d.Format) + ".in")
+			if err != nil {
+				t.Fatal(err)
+			}
+			got := readFile(t, d.Format, in)
+			if found := readFile(t, "", in); found != got {
+				t.Errorf("without the format's name\n%s\nwith it\n%s", found, got)
+			}
+			golden := "testdata/" + string(d.Format) + ".golden"
+			if *update {
+				if err := os.WriteFile(golden, []byte(got), 0o600); err != nil {
+					t.Fatal(err)
+				}
+			}
+			want, err := os.ReadFile(golden)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got != string(want) {
+				t.Errorf("got\n%s\nwant\n%s", got, want)
+			}
+		})
 	}
+}
+
+// readFile reads a file and says for each record what it became.
+func readFile(t *testing.T, f format.Format, in []byte) string {
+	t.Helper()
 	var got []byte
-	for line := range strings.Lines(string(in)) {
-		e, err := read("", []byte(strings.TrimSuffix(line, "\n")), event.DefaultLimits())
+	r := format.NewReader(f, event.DefaultLimits())
+	refuse := func(reason string) error {
+		got = append(got, "refused: "+reason+"\n"...)
+		return nil
+	}
+	err := format.Cut(bytes.NewReader(in), f, func(record []byte) error {
+		events, err := r.Read(bytes.Clone(record))
 		if err != nil {
-			t.Fatalf("%s: %v", line, err)
+			return refuse(err.Error())
 		}
-		if got, err = event.Encode(got, &e); err != nil {
-			t.Fatal(err)
+		if len(events) == 0 {
+			got = append(got, "nothing of MCP\n"...)
 		}
-		got = append(got, '\n')
-	}
-	const golden = "testdata/events.golden"
-	if *update {
-		if err := os.WriteFile(golden, got, 0o600); err != nil {
-			t.Fatal(err)
+		for i := range events {
+			if got, err = event.Encode(got, &events[i]); err != nil {
+				return err
+			}
+			got = append(got, '\n')
 		}
-	}
-	want, err := os.ReadFile(golden)
+		return nil
+	}, refuse)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if string(got) != string(want) {
-		t.Errorf("got\n%s\nwant\n%s", got, want)
-	}
+	return string(got)
 }
 
 func TestADirectionThatNobodyStatesFollowsFromTheMessage(t *testing.T) {
@@ -235,36 +269,37 @@ func TestAListOfToolsIsRead(t *testing.T) {
 	}
 }
 
-func fuzz(f *testing.F, form format.Format) {
-	f.Helper()
-	seeds, err := os.ReadFile("testdata/records.jsonl")
-	if err != nil {
-		f.Fatal(err)
-	}
-	for line := range strings.Lines(string(seeds)) {
-		f.Add([]byte(line))
+func FuzzRead(f *testing.F) {
+	for i, d := range format.Formats() {
+		seeds, err := os.ReadFile("testdata/" + string(d.Format) + ".in")
+		if err != nil {
+			f.Fatal(err)
+		}
+		for line := range strings.Lines(string(seeds)) {
+			f.Add(uint8(i), []byte(line))
+		}
 	}
 	for _, s := range []string{"", "[]", `{"tools":5}`, "{\"message\":\"\xff\"}", `{"message":{"a":inf}}`, `{"time":"9999-12-31T23:59:59+24:00","message":1}`, `{"raw":"\ud800"}`, `[nan]`} {
-		f.Add([]byte(s))
+		f.Add(uint8(255), []byte(s))
 	}
 	limits := event.Limits{Bytes: 1 << 16, Depth: 64}
-	f.Fuzz(func(t *testing.T, record []byte) {
-		e, err := read(form, record, limits)
+	f.Fuzz(func(t *testing.T, which uint8, record []byte) {
+		form := format.Format("")
+		if all := format.Formats(); int(which) < len(all) {
+			form = all[which].Format
+		}
+		events, err := format.NewReader(form, limits).Read(record)
 		if err != nil {
 			return
 		}
-		data, err := event.Encode(nil, &e)
-		if err != nil {
-			t.Fatalf("what was read cannot be stored: %v", err)
-		}
-		if _, err := event.Decode(data, event.StoredLimits()); err != nil {
-			t.Fatalf("what was stored cannot be read: %v", err)
+		for i := range events {
+			data, err := event.Encode(nil, &events[i])
+			if err != nil {
+				t.Fatalf("what was read cannot be stored: %v", err)
+			}
+			if _, err := event.Decode(data, event.StoredLimits()); err != nil {
+				t.Fatalf("what was stored cannot be read: %v", err)
+			}
 		}
 	})
 }
-
-func FuzzReadDetected(f *testing.F) { fuzz(f, "") }
-func FuzzReadEvents(f *testing.F)   { fuzz(f, format.Events) }
-func FuzzReadJSONRPC(f *testing.F)  { fuzz(f, format.JSONRPC) }
-func FuzzReadFlat(f *testing.F)     { fuzz(f, format.Flat) }
-func FuzzReadTools(f *testing.F)    { fuzz(f, format.Tools) }

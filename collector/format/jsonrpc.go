@@ -14,7 +14,7 @@ var messageCarries = []string{
 // of which time, session, direction and a server's name are understood. Where nothing
 // says which way a message went, a client's methods go to the server, the server's own
 // and all answers to the client.
-func (r *Reader) readMessage(root event.Value) {
+func (r *Reader) readMessage(root event.Value) error {
 	body, raw, shape := root, "", shapeOf(root)
 	wrapped := !shape.isMessage()
 	if wrapped {
@@ -24,12 +24,13 @@ func (r *Reader) readMessage(root event.Value) {
 			body = event.Value{}
 		}
 	}
-	e := r.make(JSONRPC, event.ToServer, body.AppendCompact(nil), messageCarries)
+	e := r.event(event.ToServer, body.AppendCompact(nil))
 	e.Raw = raw
 	e.Direction = r.directionOf(e.Message)
 	if wrapped {
 		readEnvelope(e, root)
 	}
+	return nil
 }
 
 func readEnvelope(e *event.Event, root event.Value) {

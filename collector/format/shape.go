@@ -99,7 +99,26 @@ func (s shape) isMessage() bool {
 
 // isFlat reports whether an object is a flat log of a call. Nothing that a message has in it may
 // be there: it would go unread.
-func (s shape) isFlat() bool {
+func isFlat(_ event.Value, s shape) bool {
 	return s.texts&hasMethod != 0 && s.has&(hasTool|hasArgsText|hasResultText) != 0 &&
 		s.texts&hasJSONRPC == 0 && s.has&(hasParams|hasResult|hasError|hasMessage|hasRaw) == 0
+}
+
+// isMessageRecord reports whether an object is a JSON-RPC message or the envelope of one that is
+// not ours.
+func isMessageRecord(_ event.Value, s shape) bool {
+	return s.isMessage() || s.isEnvelope() && s.texts&(hasServer|hasSource|hasAgent) != 0 // ours holds objects there
+}
+
+// isEvent reports whether an object is an event.
+func isEvent(_ event.Value, s shape) bool { return s.isEnvelope() }
+
+// isEnvelope reports whether an object holds a message: a text is some log's.
+func (s shape) isEnvelope() bool {
+	return s.has&hasMessage != 0 && s.texts&hasMessage == 0 || s.has&hasRaw != 0 && s.has&hasDirection != 0
+}
+
+// isTool reports whether an object is a tool definition or a list of them.
+func isTool(_ event.Value, s shape) bool {
+	return s.has&hasTools != 0 || s.texts&hasName != 0 && s.has&(hasSchema|hasDescription) != 0
 }

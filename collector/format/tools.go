@@ -24,8 +24,7 @@ func (r *Reader) readTool(root event.Value) error {
 		listed = definition(root)
 	}
 	answer := slices.Concat([]byte(`{"jsonrpc":"2.0","id":0,"result":`+before), listed, []byte(after+`}`))
-	r.request = event.Request{Method: "tools/list"}
-	r.make(Tools, event.ToClient, answer, toolCarries).Request = &r.request
+	r.event(event.ToClient, answer).Request = r.request(event.Request{Method: "tools/list"})
 	return nil
 }
 

@@ -3,6 +3,7 @@ package tap
 import (
 	"cmp"
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"net/http"
@@ -54,6 +55,8 @@ type Options struct {
 	// Client posts the batches; nil is a client of our own. It must not follow redirects,
 	// which would send the token elsewhere.
 	Client *http.Client
+	// TLS is how our own client trusts the collector and proves itself; nil trusts the system's CAs.
+	TLS *tls.Config
 	// RetryMin and RetryMax bound the exponential wait after 429, 5xx and network errors.
 	RetryMin, RetryMax time.Duration
 	// RetrySlow is the wait after an answer that a retry alone won't change, such as 401.

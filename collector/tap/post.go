@@ -3,6 +3,7 @@ package tap
 import (
 	"bytes"
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"io"
@@ -168,13 +169,14 @@ func refusals(answer []byte) []refusal {
 }
 
 // newClient is the client of our own: no redirects, few idle connections.
-func newClient() *http.Client {
+func newClient(secure *tls.Config) *http.Client {
 	return &http.Client{
 		Transport: &http.Transport{
 			Proxy:               http.ProxyFromEnvironment,
 			MaxIdleConnsPerHost: 2,
 			IdleConnTimeout:     time.Minute,
 			TLSHandshakeTimeout: 10 * time.Second,
+			TLSClientConfig:     secure,
 			ForceAttemptHTTP2:   true,
 		},
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },

@@ -138,7 +138,7 @@ func startWatch(ctx context.Context, o *Options, instance string) *watch {
 		o.Counters = new(Counters)
 	}
 	if o.Client == nil {
-		o.Client = newClient()
+		o.Client = newClient(o.TLS)
 	}
 	w := &watch{
 		queue: newQueue(o.QueueBytes), counters: o.Counters, options: o,

@@ -50,7 +50,7 @@ func Steps(t rule.Test) ([]Step, error) {
 		}
 		complete(&e, i, now, &parser)
 		taken := parser.Take(event.Shipment{
-			Event: e, Origin: event.Origin{Tenant: "test", Source: "test"}, Received: e.Time, Raw: data, Ordinal: i,
+			Event: e, Origin: event.Origin{Tenant: "test", Source: "test", Principals: true}, Received: e.Time, Raw: data, Ordinal: i,
 		})
 		for n := range taken {
 			steps = append(steps, Step{Event: &taken[n], Place: i})

@@ -59,10 +59,11 @@ var readCorpus = sync.OnceValues(func() (*corpus, error) {
 		if err := json.Unmarshal(line, &f); err != nil {
 			return nil, err
 		}
-		e, err := reader.Read(line)
+		events, err := reader.Read(line)
 		if err != nil {
 			return nil, err
 		}
+		e := &events[0]
 		accept(e, line)
 		encoded, err := event.Encode(nil, e)
 		if err != nil {

@@ -27,10 +27,11 @@ func BenchmarkRules(b *testing.B) {
 			reader := format.NewReader(format.Flat, event.DefaultLimits())
 			measure(b, func() error {
 				line := c.lines[w.place()]
-				e, err := reader.Read(line)
+				events, err := reader.Read(line)
 				if err != nil {
 					return err
 				}
+				e := &events[0]
 				accept(e, line)
 				return w.encode(w.engine.Process(w.next(), e).Findings)
 			})

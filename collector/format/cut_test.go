@@ -1,4 +1,4 @@
-package main
+package format_test
 
 import (
 	"fmt"
@@ -6,6 +6,8 @@ import (
 	"runtime"
 	"strings"
 	"testing"
+
+	"github.com/mcpwatch/mcpwatch/collector/format"
 )
 
 func TestALongRecordIsRefusedAndTheNextIsRead(t *testing.T) {
@@ -21,14 +23,14 @@ func TestALongRecordIsRefusedAndTheNextIsRead(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			var got []string
-			err := eachRecord(in, func(record []byte) error {
+			err := format.Cut(in, "", func(record []byte) error {
 				got = append(got, fmt.Sprint(len(record) < 10))
 				return nil
 			}, func(reason string) error {
 				got = append(got, reason)
 				return nil
 			})
-			if err != nil || strings.Join(got, ",") != "true,"+errTooLong+",true,true" {
+			if err != nil || strings.Join(got, ",") != fmt.Sprintf("true,is longer than %d bytes,true,true", format.MaxRecord) {
 				t.Errorf("%q, %v", got, err)
 			}
 		})
@@ -39,10 +41,10 @@ func TestMemoryIsBoundedHoweverLongALineIs(t *testing.T) {
 	var before, after runtime.MemStats
 	runtime.ReadMemStats(&before)
 	refused := 0
-	err := eachRecord(io.LimitReader(endless{}, 256<<20), func([]byte) error { return nil }, func(string) error { refused++; return nil })
+	err := format.Cut(io.LimitReader(endless{}, 256<<20), "", func([]byte) error { return nil }, func(string) error { refused++; return nil })
 	runtime.ReadMemStats(&after)
 	// A buffer that grows allocates a few times what it comes to hold.
-	if grown := after.TotalAlloc - before.TotalAlloc; err != nil || refused != 1 || grown > 10*maxRecord {
+	if grown := after.TotalAlloc - before.TotalAlloc; err != nil || refused != 1 || grown > 10*format.MaxRecord {
 		t.Errorf("%d bytes were allocated, %d refused, %v", grown, refused, err)
 	}
 }
@@ -72,8 +74,9 @@ func FuzzNothingIsLost(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, in string) {
 		var got strings.Builder
-		err := eachRecord(strings.NewReader(in), func(record []byte) error { got.Write(record); return nil }, func(string) error { return nil })
-		if err == nil && letters(got.String()) != letters(in) {
+		refused := false
+		err := format.Cut(strings.NewReader(in), "", func(record []byte) error { got.Write(record); return nil }, func(string) error { refused = true; return nil })
+		if err == nil && !refused && letters(got.String()) != letters(in) {
 			t.Errorf("%q became %q", in, got.String())
 		}
 	})

@@ -1,4 +1,4 @@
-package main
+package format
 
 import (
 	"bufio"
@@ -11,29 +11,102 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 )
 
-// maxRecord bounds one record of a scanned file, in bytes.
-const maxRecord = 16 << 20
-
-var errTooLong = fmt.Sprintf("is longer than %d bytes", maxRecord)
+// MaxRecord bounds one record of a file, in bytes.
+const MaxRecord = 16 << 20
 
 // lenient takes what event.Mend would mend.
 func lenient() json.Options {
 	return json.JoinOptions(jsontext.AllowDuplicateNames(true), jsontext.AllowInvalidUTF8(true))
 }
 
-// eachRecord calls do with each record of a file: the lines of NDJSON, or JSON documents
-// over several lines and the elements of arrays among them. It calls refuse for a record
-// that is too long and goes on after it; no more than one record is in memory.
-func eachRecord(in io.Reader, do func(record []byte) error, refuse func(reason string) error) error {
+// Cut calls do with each record of a file: the lines of NDJSON, or JSON documents over several
+// lines and the elements of arrays among them; of a format of text (see IsText) its lines, each
+// with those that follow it and begin no record of their own. "" finds out which. It calls refuse
+// for a record that is longer than MaxRecord and goes on after it; no more than one record is in
+// memory, which is do's until it returns. Errors are those of reading, and of do and refuse.
+func Cut(in io.Reader, f Format, do func(record []byte) error, refuse func(reason string) error) error {
 	c := newCutter(in)
 	first, err := c.in.Peek(c.in.Size())
 	if err != nil && !errors.Is(err, io.EOF) {
 		return fmt.Errorf("reading: %w", err)
 	}
-	if isDocument(first, errors.Is(err, io.EOF)) {
-		return c.documents(do, refuse)
+	if f == "" {
+		f = textOf(first)
 	}
-	return c.lines(do, refuse)
+	if spec, ok := specOf(f); ok && spec.begins != nil {
+		return c.blocks(spec.begins, do, refuse)
+	}
+	elements := func(record []byte) error {
+		if record[0] == '[' && f != Tools && !isBatch(record) {
+			return eachElement(record, do, refuse)
+		}
+		return do(record)
+	}
+	if isDocument(first, errors.Is(err, io.EOF)) {
+		return c.documents(elements, refuse)
+	}
+	return c.lines(elements, refuse)
+}
+
+// textOf finds the format of text that a file is in by its first lines, of which one must be as
+// that format's records begin; "" where none is.
+func textOf(start []byte) Format {
+	for line := range bytes.Lines(start) {
+		if line = bytes.TrimSpace(line); len(line) > 0 && line[0] != '{' && line[0] != '[' {
+			if f, ok := formatOfText(line); ok {
+				return f
+			}
+		}
+	}
+	return ""
+}
+
+// eachElement gives the elements of an array that stands on a line: no format's record looks like
+// this, a batch of messages and a list of tools aside.
+func eachElement(array []byte, do func([]byte) error, refuse func(string) error) error {
+	if !jsontext.Value(array).IsValid(lenient()) {
+		return refuse("is not JSON")
+	}
+	d := jsontext.NewDecoder(bytes.NewReader(array), lenient())
+	_, err := d.ReadToken()
+	for err == nil && d.PeekKind() != ']' {
+		var record []byte
+		if record, err = d.ReadValue(); err != nil {
+			break
+		}
+		if record[0] == '[' && !isBatch(record) {
+			err = refuse("is an array in an array")
+			continue
+		}
+		err = do(record)
+	}
+	return err
+}
+
+// isBatch reports whether an array holds JSON-RPC messages, bare ones, and nothing else.
+func isBatch(array []byte) bool {
+	d := jsontext.NewDecoder(bytes.NewReader(array), lenient())
+	if _, err := d.ReadToken(); err != nil {
+		return false
+	}
+	for d.PeekKind() == '{' {
+		message, err := d.ReadValue()
+		if err != nil || !isBare(message) {
+			return false
+		}
+	}
+	return d.PeekKind() == ']'
+}
+
+// isBare reports whether an object is a JSON-RPC message that nobody put into an envelope.
+func isBare(object []byte) bool {
+	var envelope struct {
+		Message jsontext.Value `json:"message"`
+		Raw     jsontext.Value `json:"raw"`
+	}
+	err := json.Unmarshal(object, &envelope, lenient())
+	form, _ := Detect(object)
+	return err == nil && form == JSONRPC && envelope.Message == nil && envelope.Raw == nil
 }
 
 // isDocument reports whether the file begins with a JSON value that does not end on its
@@ -66,12 +139,15 @@ type cutter struct {
 	long   bool // record is too long, and what came last is not in it
 }
 
+// tooLong is why a record is refused.
+var tooLong = fmt.Sprintf("is longer than %d bytes", MaxRecord)
+
 func newCutter(in io.Reader) *cutter { return &cutter{in: bufio.NewReaderSize(in, 1<<20)} }
 
 func (c *cutter) begin() { c.record, c.long = c.record[:0], false }
 
 func (c *cutter) add(part ...byte) {
-	if c.long = c.long || len(c.record)+len(part) > maxRecord; !c.long {
+	if c.long = c.long || len(c.record)+len(part) > MaxRecord; !c.long {
 		c.record = append(c.record, part...)
 	}
 }
@@ -79,7 +155,7 @@ func (c *cutter) add(part ...byte) {
 // give hands on the record.
 func (c *cutter) give(do func([]byte) error, refuse func(string) error) error {
 	if c.long {
-		return refuse(errTooLong)
+		return refuse(tooLong)
 	}
 	if record := bytes.TrimSpace(c.record); len(record) > 0 {
 		return do(record)
@@ -100,6 +176,28 @@ func (c *cutter) lines(do func([]byte) error, refuse func(string) error) error {
 		}
 	}
 	return nil
+}
+
+// blocks gives each line that begins a record, with those after it that begin none.
+func (c *cutter) blocks(begins func(line []byte) bool, do func([]byte) error, refuse func(string) error) error {
+	var block cutter
+	for ended := false; !ended; {
+		c.begin()
+		err := c.restOfLine()
+		if ended = errors.Is(err, io.EOF); err != nil && !ended {
+			return fmt.Errorf("reading: %w", err)
+		}
+		if begins(c.record) {
+			if err := block.give(do, refuse); err != nil {
+				return err
+			}
+			block.begin()
+		}
+		block.add(c.record...)
+		block.add('\n')
+		block.long = block.long || c.long
+	}
+	return block.give(do, refuse)
 }
 
 func (c *cutter) restOfLine() error {
