@@ -9,70 +9,136 @@ type shape struct {
 }
 
 // names is a set of bits.
-type names uint32
+type names uint64
 
 const (
-	hasAgent names = 1 << iota
+	hasAction names = 1 << iota
+	hasActionTaken
+	hasAgent
 	hasArgsText
+	hasAscTime
+	hasAuditID
+	hasComponent
 	hasDescription
 	hasDirection
 	hasError
+	hasEvent
+	hasEventID
+	hasEventType
 	hasID
+	hasIsSecurityEvent
 	hasJSONRPC
+	hasLevel
+	hasLevelName
+	hasMCPMethod
+	hasMCPProvider
 	hasMessage
 	hasMethod
 	hasName
+	hasOutcome
 	hasParams
 	hasRaw
+	hasRequiresReview
+	hasResourceType
+	hasResponseCode
 	hasResult
 	hasResultText
 	hasSchema
+	hasScope
 	hasServer
+	hasSID
 	hasSource
+	hasStartTime
+	hasTime
 	hasTool
 	hasTools
+	hasType
 )
 
 func bitOf(name string) names {
 	switch name {
+	case "action":
+		return hasAction
+	case "action_taken":
+		return hasActionTaken
 	case "agent":
 		return hasAgent
 	case "args_text":
 		return hasArgsText
+	case "asctime":
+		return hasAscTime
+	case "audit_id":
+		return hasAuditID
+	case "component":
+		return hasComponent
 	case "description":
 		return hasDescription
 	case "direction":
 		return hasDirection
 	case "error":
 		return hasError
+	case "event":
+		return hasEvent
+	case "event_id":
+		return hasEventID
+	case "event_type":
+		return hasEventType
 	case "id":
 		return hasID
+	case "is_security_event":
+		return hasIsSecurityEvent
 	case "jsonrpc":
 		return hasJSONRPC
+	case "level":
+		return hasLevel
+	case "levelname":
+		return hasLevelName
+	case "mcp.method.name":
+		return hasMCPMethod
+	case "mcp.provider.name":
+		return hasMCPProvider
 	case "message":
 		return hasMessage
 	case "method":
 		return hasMethod
 	case "name":
 		return hasName
+	case "outcome":
+		return hasOutcome
 	case "params":
 		return hasParams
 	case "raw":
 		return hasRaw
+	case "requires_review":
+		return hasRequiresReview
+	case "resource_type":
+		return hasResourceType
+	case "response_code":
+		return hasResponseCode
 	case "result":
 		return hasResult
 	case "result_text":
 		return hasResultText
 	case "inputSchema":
 		return hasSchema
+	case "scope":
+		return hasScope
 	case "server":
 		return hasServer
+	case "sid":
+		return hasSID
 	case "source":
 		return hasSource
+	case "start_time":
+		return hasStartTime
+	case "time":
+		return hasTime
 	case "tool":
 		return hasTool
 	case "tools":
 		return hasTools
+	case "type":
+		return hasType
 	}
 	return 0
 }
@@ -95,6 +161,13 @@ func (s shape) isMessage() bool {
 	return s.has&hasJSONRPC != 0 ||
 		s.has&hasMethod != 0 && s.has&(hasParams|hasID) != 0 ||
 		s.has&hasResult != 0 && s.has&hasID != 0
+}
+
+// isLog reports whether an object is neither a message nor an event nor a definition, of which who
+// wrote them may be hostile and add any member: it is what a gateway wrote, and only texts in it
+// may be somebody's.
+func (s shape) isLog() bool {
+	return !s.isMessage() && !s.isEnvelope() && !isTool(event.Value{}, s)
 }
 
 // isFlat reports whether an object is a flat log of a call. Nothing that a message has in it may
