@@ -21,6 +21,14 @@ type Format string
 
 // The formats that can be read.
 const (
+	// Agentgateway is the JSON log of agentgateway.
+	Agentgateway Format = "agentgateway"
+	// CEF is the Common Event Format as IBM ContextForge writes it.
+	CEF Format = "cef"
+	// ContextForge is the SIEM envelope, the JSON log and the log tables of IBM ContextForge.
+	ContextForge Format = "contextforge"
+	// Envoy is the access log of Envoy AI Gateway.
+	Envoy Format = "envoy"
 	// Events is our own: one event a record.
 	Events Format = "events"
 	// Flat is one flat object a call: method, tool, args_text, result_text and so on beside each
@@ -28,6 +36,10 @@ const (
 	Flat Format = "flat"
 	// JSONRPC is a transcript: one JSON-RPC message a record, bare or in an object's "message".
 	JSONRPC Format = "jsonrpc"
+	// Kuadrant is the log of the router of Kuadrant's MCP gateway.
+	Kuadrant Format = "kuadrant"
+	// MCPProxy is the record of a session of hoophq/mcpproxy, and its log.
+	MCPProxy Format = "mcpproxy"
 	// Toolhive is the audit log of ToolHive.
 	Toolhive Format = "toolhive"
 	// Tools is one tool definition a record, as in a tools/list result.
@@ -59,6 +71,15 @@ type spec struct {
 // specs lists the formats. Where a record could be of several, the first is meant: those of one
 // product stand before those that many could have written.
 var specs = []spec{
+	{format: Agentgateway, of: "agentgateway, JSON log", carries: agentgatewayCarries, unverified: true, is: isAgentgateway, readJSON: (*Reader).readAgentgateway},
+	{format: CEF, of: "IBM ContextForge, CEF for a SIEM", carries: cefCarries, unverified: true, isLine: isCEF, readText: (*Reader).readCEF},
+	{format: ContextForge, of: "IBM ContextForge, JSON for a SIEM, log and tables", carries: contextforgeCarries, is: isContextForge, readJSON: (*Reader).readContextForge},
+	{format: Envoy, of: "Envoy AI Gateway, access log", carries: envoyCarries, unverified: true, is: isEnvoy, readJSON: (*Reader).readEnvoy},
+	{format: Kuadrant, of: "Kuadrant MCP gateway, router's log", carries: kuadrantCarries, unverified: true, isLine: isKuadrant, readText: (*Reader).readKuadrant},
+	{
+		format: MCPProxy, of: "hoophq/mcpproxy, session record and log", carries: mcpproxyCarries,
+		isLine: isMCPProxyLine, readText: (*Reader).readMCPProxyLine, is: isMCPProxy, readJSON: (*Reader).readMCPProxy,
+	},
 	{format: Toolhive, of: "ToolHive, audit log", carries: toolhiveCarries, is: isToolhive, readJSON: (*Reader).readToolhive},
 	{format: Flat, of: "one flat object a call", carries: flatCarries, is: isFlat, readJSON: (*Reader).readFlat},
 	{format: JSONRPC, of: "JSON-RPC messages, bare or in an envelope", carries: messageCarries, is: isMessageRecord, readJSON: (*Reader).readMessage},

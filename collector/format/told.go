@@ -159,7 +159,7 @@ func transportOf(name string) string {
 func firstOf(texts ...string) string {
 	for _, s := range texts {
 		switch s {
-		case "***REDACTED***", "[redacted]", "unknown", "anonymous", "None", "null":
+		case "-", "***REDACTED***", "[redacted]", "unknown", "anonymous", "None", "null":
 			continue
 		}
 		if s != "" {
