@@ -67,9 +67,9 @@ func forgeUser(actor event.Value) string {
 
 // forgeLine is a line of the log or the row that is made of it.
 type forgeLine struct {
-	context                event.Event
-	id, component, message string
-	failed                 bool
+	context                      event.Event
+	id, component, message, path string
+	failed                       bool
 }
 
 func forgeLineOf(root event.Value) forgeLine {
@@ -80,7 +80,7 @@ func forgeLineOf(root event.Value) forgeLine {
 	}
 	l.failed = firstOf(root.Get("levelname").Text(), root.Get("level").Text()) == "ERROR"
 	l.context.Principal.Subject = forgeUser(root)
-	l.context.HTTP.Method = root.Get("request_method").Text()
+	l.context.HTTP.Method, l.path = root.Get("request_method").Text(), root.Get("request_path").Text()
 	l.context.Measured.DurationMS = millis(root.Get("duration_ms"))
 	return l
 }
@@ -102,9 +102,13 @@ func (r *Reader) forgeLine(l forgeLine, details event.Value) {
 		r.like(&l.context, event.ToServer, asked(unknownID, "tools/call", tool)).Outcome = outcome
 	case l.component == "prompt_service" && strings.HasPrefix(l.message, "Prompt retrieved"):
 		r.like(&l.context, event.ToServer, asked(unknownID, "prompts/get", prompt)).Outcome = outcome
-	case l.component == "http_gateway" && (l.context.HTTP.Status == 401 || l.context.HTTP.Status == 403):
+	case l.component == "http_gateway" && isForgeRefusal(l.context.HTTP.Status, l.path):
 		e := r.tells(&l.context, "authentication")
-		e.Outcome = event.Outcome{Status: forgeRefusal(l.context.HTTP.Status), Reason: l.message}
+		if outcome.Status = event.OutcomeFailure; l.context.HTTP.Status == 403 {
+			outcome.Status = event.OutcomeDenied
+		}
+		outcome.Reason = l.message
+		e.Outcome = outcome
 	case resource != "" && isForgeChange(l.message):
 		e := r.tells(&l.context, forgeActivity(resource))
 		outcome.Reason = because(l.message, tool, prompt, custom.Get("gateway_name").Text())
@@ -112,12 +116,10 @@ func (r *Reader) forgeLine(l forgeLine, details event.Value) {
 	}
 }
 
-// forgeRefusal tells a credential that was not taken from one that was not enough.
-func forgeRefusal(status int) string {
-	if status == 401 {
-		return event.OutcomeFailure
-	}
-	return event.OutcomeDenied
+// isForgeRefusal reports whether an exchange ended because of a credential: the gateway tells of
+// that nowhere else.
+func isForgeRefusal(status int, path string) bool {
+	return status == 401 || status == 403 || 400 <= status && status < 500 && strings.HasPrefix(path, "/auth/")
 }
 
 // isForgeChange reports whether a line says of some resource that it was changed: "Tool updated

@@ -11,7 +11,7 @@ const maxPairs = 128
 
 // logfmt gives the pairs key=value of a line as Go's slog.TextHandler writes it: a value with a
 // space, a quote or an equals sign in it is a Go string in quotes. It never fails: a word that is
-// no pair is passed over, and a value whose quotes are wrong goes to the next space.
+// no pair is passed over, and a value whose quotes are wrong has the rest of the line.
 func logfmt(line string) iter.Seq2[string, string] {
 	return func(yield func(key, value string) bool) {
 		for range maxPairs {
@@ -35,13 +35,18 @@ func logfmt(line string) iter.Seq2[string, string] {
 
 // logfmtValue takes the value off the beginning of a line.
 func logfmtValue(line string) (value, rest string) {
-	if quoted, err := strconv.QuotedPrefix(line); err == nil && line[0] == '"' {
-		if value, err = strconv.Unquote(quoted); err == nil {
-			return value, line[len(quoted):]
-		}
+	if !strings.HasPrefix(line, `"`) {
+		value, _, _ = strings.Cut(line, " ")
+		return value, line[len(value):]
 	}
-	value, _, _ = strings.Cut(line, " ")
-	return value, line[len(value):]
+	quoted, err := strconv.QuotedPrefix(line)
+	if err == nil {
+		value, err = strconv.Unquote(quoted)
+	}
+	if err != nil {
+		return line, ""
+	}
+	return strings.ToValidUTF8(value, "\uFFFD"), line[len(quoted):]
 }
 
 // slogMessage is the message of a line that slog.TextHandler wrote, without and with a time before
