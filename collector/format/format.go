@@ -105,8 +105,8 @@ type Description struct {
 	Carries []string
 	// Verified says that the reader was written against genuine records.
 	Verified bool
-	// Text says that its records are text, or may be.
-	Text bool
+	// JSON and Text say what its records may be.
+	JSON, Text bool
 }
 
 // Formats describes the formats that can be read, by name.
@@ -114,7 +114,7 @@ func Formats() []Description {
 	all := make([]Description, len(specs))
 	for i := range specs {
 		s := &specs[i]
-		all[i] = Description{s.format, s.of, slices.Clone(s.carries), !s.unverified, s.readText != nil}
+		all[i] = Description{s.format, s.of, slices.Clone(s.carries), !s.unverified, s.is != nil, s.readText != nil}
 	}
 	slices.SortFunc(all, func(a, b Description) int { return cmp.Compare(a.Format, b.Format) })
 	return all

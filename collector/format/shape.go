@@ -23,7 +23,6 @@ const (
 	hasDirection
 	hasError
 	hasEvent
-	hasEventID
 	hasEventType
 	hasID
 	hasIsSecurityEvent
@@ -57,38 +56,67 @@ const (
 
 func bitOf(name string) names {
 	switch name {
-	case "action":
-		return hasAction
-	case "action_taken":
-		return hasActionTaken
 	case "agent":
 		return hasAgent
 	case "args_text":
 		return hasArgsText
-	case "asctime":
-		return hasAscTime
-	case "audit_id":
-		return hasAuditID
-	case "component":
-		return hasComponent
 	case "description":
 		return hasDescription
 	case "direction":
 		return hasDirection
 	case "error":
 		return hasError
-	case "event":
-		return hasEvent
-	case "event_id":
-		return hasEventID
-	case "event_type":
-		return hasEventType
 	case "id":
 		return hasID
-	case "is_security_event":
-		return hasIsSecurityEvent
 	case "jsonrpc":
 		return hasJSONRPC
+	case "message":
+		return hasMessage
+	case "method":
+		return hasMethod
+	case "name":
+		return hasName
+	case "params":
+		return hasParams
+	case "raw":
+		return hasRaw
+	case "result":
+		return hasResult
+	case "result_text":
+		return hasResultText
+	case "inputSchema":
+		return hasSchema
+	case "server":
+		return hasServer
+	case "source":
+		return hasSource
+	case "tool":
+		return hasTool
+	case "tools":
+		return hasTools
+	}
+	return bitOfLog(name)
+}
+
+// bitOfLog is of the names that gateways give the members of their logs.
+func bitOfLog(name string) names {
+	switch name {
+	case "action":
+		return hasAction
+	case "action_taken":
+		return hasActionTaken
+	case "asctime":
+		return hasAscTime
+	case "audit_id":
+		return hasAuditID
+	case "component":
+		return hasComponent
+	case "event":
+		return hasEvent
+	case "event_type":
+		return hasEventType
+	case "is_security_event":
+		return hasIsSecurityEvent
 	case "level":
 		return hasLevel
 	case "levelname":
@@ -97,46 +125,22 @@ func bitOf(name string) names {
 		return hasMCPMethod
 	case "mcp.provider.name":
 		return hasMCPProvider
-	case "message":
-		return hasMessage
-	case "method":
-		return hasMethod
-	case "name":
-		return hasName
 	case "outcome":
 		return hasOutcome
-	case "params":
-		return hasParams
-	case "raw":
-		return hasRaw
 	case "requires_review":
 		return hasRequiresReview
 	case "resource_type":
 		return hasResourceType
 	case "response_code":
 		return hasResponseCode
-	case "result":
-		return hasResult
-	case "result_text":
-		return hasResultText
-	case "inputSchema":
-		return hasSchema
 	case "scope":
 		return hasScope
-	case "server":
-		return hasServer
 	case "sid":
 		return hasSID
-	case "source":
-		return hasSource
 	case "start_time":
 		return hasStartTime
 	case "time":
 		return hasTime
-	case "tool":
-		return hasTool
-	case "tools":
-		return hasTools
 	case "type":
 		return hasType
 	}
