@@ -114,11 +114,13 @@ func cefPairs(text string, do func(key, value string)) {
 	give(len(text))
 }
 
+var cefEscapes = strings.NewReplacer(`\\`, `\`, `\=`, `=`, `\|`, `|`, `\n`, "\n", `\r`, "\r")
+
 func cefUnescaped(s string) string {
 	if !strings.Contains(s, `\`) {
 		return s
 	}
-	return strings.NewReplacer(`\\`, `\`, `\=`, `=`, `\|`, `|`, `\n`, "\n", `\r`, "\r").Replace(s)
+	return cefEscapes.Replace(s)
 }
 
 // cefResource takes what an audit is about out of its description: "Audit action UPDATE_TOOL on

@@ -15,7 +15,7 @@ func isContextForge(_ event.Value, s shape) bool {
 		return false
 	}
 	const line, row, security, audit = hasAscTime | hasLevelName, hasComponent | hasMessage, hasEventType | hasActionTaken, hasAction | hasResourceType
-	return s.texts&line == line ||
+	return s.texts&line == line && s.has&hasProcessID != 0 ||
 		s.texts&row == row && s.has&hasIsSecurityEvent != 0 ||
 		s.texts&security == security ||
 		s.texts&audit == audit && s.has&hasRequiresReview != 0
@@ -135,7 +135,12 @@ func isForgeChange(message string) bool {
 }
 
 // forgeActivity names what changes in the catalogue, such as tools_changed.
-func forgeActivity(resource string) string { return word(resource) + "s_changed" }
+func forgeActivity(resource string) string {
+	if resource == "" {
+		return "catalogue_changed"
+	}
+	return word(resource) + "s_changed"
+}
 
 // forgeSecurity reads an envelope, or a row of security_events, which has no parts.
 func (r *Reader) forgeSecurity(root event.Value) {

@@ -163,7 +163,7 @@ func TestWhoWritesAMessageCannotPassItOffAsALog(t *testing.T) {
 		"toolhive":     `"audit_id":"a","type":"http_request","outcome":"success","component":"c"`,
 		"agentgateway": `"level":"info","time":"t","scope":"request"`,
 		"contextforge": `"event_type":"x","action_taken":"allowed"`,
-		"log":          `"asctime":"t","levelname":"INFO"`,
+		"log":          `"asctime":"t","levelname":"INFO","process_id":1`,
 		"envoy":        `"start_time":"t","response_code":200`,
 		"mcpproxy":     `"event":"mcp.session_start","sid":"s"`,
 	}

@@ -147,12 +147,19 @@ func (r *Reader) mcpproxy(l *mcpproxyLine) {
 			e.Outcome.Status = event.OutcomeDenied
 		}
 	default:
-		e := r.tells(&l.context, word(what))
+		e := r.tells(&l.context, mcpproxyActivity(what))
 		e.Outcome = event.Outcome{Status: mcpproxyStatus(what), Reason: because}
-		if what == "session_killed" || what == "session_refused" {
-			e.Activity = map[string]string{"session_killed": "session_end", "session_refused": "session_start"}[what]
-		}
 	}
+}
+
+func mcpproxyActivity(what string) string {
+	switch what {
+	case "session_killed":
+		return "session_end"
+	case "session_refused":
+		return "session_start"
+	}
+	return word(what)
 }
 
 func mcpproxyStatus(what string) string {

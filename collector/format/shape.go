@@ -36,6 +36,7 @@ const (
 	hasName
 	hasOutcome
 	hasParams
+	hasProcessID
 	hasRaw
 	hasRequiresReview
 	hasResourceType
@@ -127,6 +128,8 @@ func bitOfLog(name string) names {
 		return hasMCPProvider
 	case "outcome":
 		return hasOutcome
+	case "process_id":
+		return hasProcessID
 	case "requires_review":
 		return hasRequiresReview
 	case "resource_type":

@@ -2,7 +2,6 @@ package format
 
 import (
 	"bytes"
-	"cmp"
 	"math"
 	"strconv"
 	"strings"
@@ -99,17 +98,17 @@ func outcomeOf(status int) string {
 	return ""
 }
 
-// timeOf reads a time as logs write it: RFC 3339, or with a space and no zone, which is UTC. It is
-// zero where the text is none.
+// timeOf reads a time as logs write it: RFC 3339, or without a zone, which is UTC, and with a
+// space. It is zero where the text is none.
 func timeOf(text string) time.Time {
-	t, err := time.Parse(time.RFC3339, text)
-	if err != nil {
-		t, err = time.Parse("2006-01-02 15:04:05.999999999", text)
+	for _, layout := range []string{time.RFC3339, "2006-01-02 15:04:05", "2006-01-02T15:04:05"} { // a fraction is taken by all
+		if t, err := time.Parse(layout, text); err == nil {
+			if t = t.UTC(); t.Year() >= 1 && t.Year() <= 9999 {
+				return t
+			}
+		}
 	}
-	if t = t.UTC(); err != nil || t.Year() < 1 || t.Year() > 9999 {
-		return time.Time{}
-	}
-	return t
+	return time.Time{}
 }
 
 // millis rounds a number of milliseconds; what is none is 0.
@@ -202,10 +201,11 @@ func sseData(stream []byte, do func(data []byte)) {
 	give()
 }
 
-// word makes of a text one that an activity may be: lower case with underscores, at most 64 bytes.
+// word makes of a text one that an activity may be: lower case with underscores. One that is longer
+// than 64 bytes, or empty, is "other".
 func word(text string) string {
-	if len(text) > 64 {
-		return ""
+	if text == "" || len(text) > 64 {
+		return "other"
 	}
 	return strings.Map(func(c rune) rune {
 		switch {
@@ -215,5 +215,5 @@ func word(text string) string {
 			return c + 'a' - 'A'
 		}
 		return '_'
-	}, cmp.Or(text, "other"))
+	}, text)
 }
