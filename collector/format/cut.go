@@ -20,8 +20,9 @@ func lenient() json.Options {
 }
 
 // Cut calls do with each record of a file: the lines of NDJSON, or JSON documents over several
-// lines and the elements of arrays among them; of a format of text (see IsText) its lines, each
-// with those that follow it and begin no record of their own. "" finds out which. It calls refuse
+// lines and the elements of arrays among them; of a format of text
+// whose records may have several lines, its lines, each with those that follow it and begin no
+// record of their own. "" finds out which. It calls refuse
 // for a record that is longer than MaxRecord and goes on after it; no more than one record is in
 // memory, which is do's until it returns. Errors are those of reading, and of do and refuse.
 func Cut(in io.Reader, f Format, do func(record []byte) error, refuse func(reason string) error) error {

@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/go-json-experiment/json/jsontext"
 
@@ -20,6 +21,14 @@ type Format string
 
 // The formats that can be read.
 const (
+	// Agentgateway is the JSON log of agentgateway.
+	Agentgateway Format = "agentgateway"
+	// CEF is the Common Event Format as IBM ContextForge writes it.
+	CEF Format = "cef"
+	// ContextForge is the SIEM envelope, the JSON log and the log tables of IBM ContextForge.
+	ContextForge Format = "contextforge"
+	// Envoy is the access log of Envoy AI Gateway.
+	Envoy Format = "envoy"
 	// Events is our own: one event a record.
 	Events Format = "events"
 	// Flat is one flat object a call: method, tool, args_text, result_text and so on beside each
@@ -27,6 +36,12 @@ const (
 	Flat Format = "flat"
 	// JSONRPC is a transcript: one JSON-RPC message a record, bare or in an object's "message".
 	JSONRPC Format = "jsonrpc"
+	// Kuadrant is the log of the router of Kuadrant's MCP gateway.
+	Kuadrant Format = "kuadrant"
+	// MCPProxy is the record of a session of hoophq/mcpproxy, and its log.
+	MCPProxy Format = "mcpproxy"
+	// Toolhive is the audit log of ToolHive.
+	Toolhive Format = "toolhive"
 	// Tools is one tool definition a record, as in a tools/list result.
 	Tools Format = "tools"
 )
@@ -40,11 +55,15 @@ type spec struct {
 	carries []string
 	// unverified says that no genuine record was at hand when the reader was written.
 	unverified bool
-	// begins reports whether a line begins a record, for a format of text; nil for one of JSON.
+	// begins reports whether a line begins a record, for a format of text whose records may have
+	// several lines.
 	begins func(line []byte) bool
+	// isLine reports whether a line is a record, for a format of text that has one a line.
+	isLine func(line []byte) bool
 	// is reports whether a JSON record is one of the format.
 	is func(root event.Value, s shape) bool
-	// readText reads a record of text, readJSON one of JSON.
+	// readText reads a record of text, which is valid UTF-8, readJSON one of JSON. A format may
+	// have both.
 	readText func(r *Reader, record []byte) error
 	readJSON func(r *Reader, root event.Value) error
 }
@@ -52,6 +71,16 @@ type spec struct {
 // specs lists the formats. Where a record could be of several, the first is meant: those of one
 // product stand before those that many could have written.
 var specs = []spec{
+	{format: Agentgateway, of: "agentgateway, JSON log", carries: agentgatewayCarries, unverified: true, is: isAgentgateway, readJSON: (*Reader).readAgentgateway},
+	{format: CEF, of: "IBM ContextForge, CEF for a SIEM", carries: cefCarries, unverified: true, isLine: isCEF, readText: (*Reader).readCEF},
+	{format: ContextForge, of: "IBM ContextForge, JSON for a SIEM, log and tables", carries: contextforgeCarries, is: isContextForge, readJSON: (*Reader).readContextForge},
+	{format: Envoy, of: "Envoy AI Gateway, access log", carries: envoyCarries, unverified: true, is: isEnvoy, readJSON: (*Reader).readEnvoy},
+	{format: Kuadrant, of: "Kuadrant MCP gateway, router's log", carries: kuadrantCarries, unverified: true, isLine: isKuadrant, readText: (*Reader).readKuadrant},
+	{
+		format: MCPProxy, of: "hoophq/mcpproxy, session record and log", carries: mcpproxyCarries,
+		isLine: isMCPProxyLine, readText: (*Reader).readMCPProxyLine, is: isMCPProxy, readJSON: (*Reader).readMCPProxy,
+	},
+	{format: Toolhive, of: "ToolHive, audit log", carries: toolhiveCarries, is: isToolhive, readJSON: (*Reader).readToolhive},
 	{format: Flat, of: "one flat object a call", carries: flatCarries, is: isFlat, readJSON: (*Reader).readFlat},
 	{format: JSONRPC, of: "JSON-RPC messages, bare or in an envelope", carries: messageCarries, is: isMessageRecord, readJSON: (*Reader).readMessage},
 	{format: Events, of: "mcpwatch", carries: event.Carriers(), is: isEvent},
@@ -76,8 +105,8 @@ type Description struct {
 	Carries []string
 	// Verified says that the reader was written against genuine records.
 	Verified bool
-	// Text says that it is no JSON.
-	Text bool
+	// JSON and Text say what its records may be.
+	JSON, Text bool
 }
 
 // Formats describes the formats that can be read, by name.
@@ -85,7 +114,7 @@ func Formats() []Description {
 	all := make([]Description, len(specs))
 	for i := range specs {
 		s := &specs[i]
-		all[i] = Description{s.format, s.of, slices.Clone(s.carries), !s.unverified, s.begins != nil}
+		all[i] = Description{s.format, s.of, slices.Clone(s.carries), !s.unverified, s.is != nil, s.readText != nil}
 	}
 	slices.SortFunc(all, func(a, b Description) int { return cmp.Compare(a.Format, b.Format) })
 	return all
@@ -116,6 +145,7 @@ func Names() string {
 // Reader reads the records of one source. It belongs to one goroutine.
 type Reader struct {
 	format  Format
+	limits  event.Limits
 	decoder *event.Decoder
 	parser  event.Parser
 
@@ -129,7 +159,7 @@ type Reader struct {
 // NewReader returns a reader of a format; "" finds the format of each record by itself. Like
 // event.Decode it bounds what is too long and mends invalid UTF-8, and marks the event.
 func NewReader(f Format, limits event.Limits) *Reader {
-	return &Reader{format: f, decoder: event.NewDecoder(limits)}
+	return &Reader{format: f, limits: limits, decoder: event.NewDecoder(limits)}
 }
 
 // Read reads one record, whose bytes must not be changed afterwards. It holds an event for each
@@ -167,9 +197,9 @@ func (r *Reader) read(record []byte) error {
 	if f == "" {
 		f, _ = formatOfText(record)
 	}
-	if s, known := specOf(f); known && s.begins != nil {
+	if s, known := specOf(f); known && s.readText != nil && (s.readJSON == nil || !isObject(record)) {
 		r.spec = s
-		return s.readText(r, record)
+		return r.text(record)
 	}
 	root, err := r.parse(record)
 	if err != nil {
@@ -195,6 +225,17 @@ func (r *Reader) read(record []byte) error {
 	return s.readJSON(r, root)
 }
 
+// text reads a record of text, mended if need be.
+func (r *Reader) text(record []byte) error {
+	if len(record) > r.limits.Bytes {
+		return &event.FieldError{Reason: fmt.Sprintf("%d bytes, at most %d are taken", len(record), r.limits.Bytes)}
+	}
+	if !utf8.Valid(record) {
+		record, r.mended = bytes.ToValidUTF8(record, []byte("\uFFFD")), true
+	}
+	return r.spec.readText(r, record)
+}
+
 // parse reads JSON that is the record or lies in it. The value is good until the next parse.
 func (r *Reader) parse(data []byte) (event.Value, error) {
 	root, err := r.decoder.Parse(data)
@@ -217,16 +258,18 @@ func Detect(record []byte) (Format, error) {
 
 // formatOfText finds the format of a record that is no JSON.
 func formatOfText(record []byte) (Format, bool) {
-	if len(record) > 0 && record[0] == '{' {
+	if isObject(record) {
 		return "", false
 	}
 	for i := range specs {
-		if s := &specs[i]; s.begins != nil && s.begins(record) {
+		if s := &specs[i]; s.begins != nil && s.begins(record) || s.isLine != nil && s.isLine(record) {
 			return s.format, true
 		}
 	}
 	return "", false
 }
+
+func isObject(record []byte) bool { return len(record) > 0 && record[0] == '{' }
 
 func detect(root event.Value) (Format, error) {
 	switch root.Kind() {

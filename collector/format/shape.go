@@ -9,28 +9,50 @@ type shape struct {
 }
 
 // names is a set of bits.
-type names uint32
+type names uint64
 
 const (
-	hasAgent names = 1 << iota
+	hasAction names = 1 << iota
+	hasActionTaken
+	hasAgent
 	hasArgsText
+	hasAscTime
+	hasAuditID
+	hasComponent
 	hasDescription
 	hasDirection
 	hasError
+	hasEvent
+	hasEventType
 	hasID
+	hasIsSecurityEvent
 	hasJSONRPC
+	hasLevel
+	hasLevelName
+	hasMCPMethod
+	hasMCPProvider
 	hasMessage
 	hasMethod
 	hasName
+	hasOutcome
 	hasParams
+	hasProcessID
 	hasRaw
+	hasRequiresReview
+	hasResourceType
+	hasResponseCode
 	hasResult
 	hasResultText
 	hasSchema
+	hasScope
 	hasServer
+	hasSID
 	hasSource
+	hasStartTime
+	hasTime
 	hasTool
 	hasTools
+	hasType
 )
 
 func bitOf(name string) names {
@@ -74,6 +96,57 @@ func bitOf(name string) names {
 	case "tools":
 		return hasTools
 	}
+	return bitOfLog(name)
+}
+
+// bitOfLog is of the names that gateways give the members of their logs.
+func bitOfLog(name string) names {
+	switch name {
+	case "action":
+		return hasAction
+	case "action_taken":
+		return hasActionTaken
+	case "asctime":
+		return hasAscTime
+	case "audit_id":
+		return hasAuditID
+	case "component":
+		return hasComponent
+	case "event":
+		return hasEvent
+	case "event_type":
+		return hasEventType
+	case "is_security_event":
+		return hasIsSecurityEvent
+	case "level":
+		return hasLevel
+	case "levelname":
+		return hasLevelName
+	case "mcp.method.name":
+		return hasMCPMethod
+	case "mcp.provider.name":
+		return hasMCPProvider
+	case "outcome":
+		return hasOutcome
+	case "process_id":
+		return hasProcessID
+	case "requires_review":
+		return hasRequiresReview
+	case "resource_type":
+		return hasResourceType
+	case "response_code":
+		return hasResponseCode
+	case "scope":
+		return hasScope
+	case "sid":
+		return hasSID
+	case "start_time":
+		return hasStartTime
+	case "time":
+		return hasTime
+	case "type":
+		return hasType
+	}
 	return 0
 }
 
@@ -95,6 +168,13 @@ func (s shape) isMessage() bool {
 	return s.has&hasJSONRPC != 0 ||
 		s.has&hasMethod != 0 && s.has&(hasParams|hasID) != 0 ||
 		s.has&hasResult != 0 && s.has&hasID != 0
+}
+
+// isLog reports whether an object is neither a message nor an event nor a definition, of which who
+// wrote them may be hostile and add any member: it is what a gateway wrote, and only texts in it
+// may be somebody's.
+func (s shape) isLog() bool {
+	return !s.isMessage() && !s.isEnvelope() && !isTool(event.Value{}, s)
 }
 
 // isFlat reports whether an object is a flat log of a call. Nothing that a message has in it may

@@ -34,6 +34,13 @@ func eventFields() []Field {
 	fields = append(fields, carried(event.CarriesMessages,
 		text("event.protocol_version", "The revision that the message itself names.", func(v *View) string { return v.message.ProtocolVersion() }),
 		text("event.raw", "What was sent in place of JSON, as text.", func(v *View) string { return v.event.Raw }))...)
+	fields = append(fields, carried(event.CarriesActivity,
+		text("event.activity", "What the source tells of where that is no MCP message: authentication, session_start and so on.",
+			func(v *View) string { return v.event.Activity }))...)
+	fields = append(fields, carried(event.CarriesOutcome,
+		text("outcome.status", "How it ended, as the source says: success, failure, denied, error or unknown.",
+			func(v *View) string { return v.event.Outcome.Status }),
+		text("outcome.reason", "Why, in the source's words.", func(v *View) string { return v.event.Outcome.Reason }))...)
 	return append(fields,
 		text("event.id", "The event's id.", func(v *View) string { return v.event.ID }),
 		moment("event.time", "The source's clock.", func(v *View) time.Time { return v.event.Time }),
