@@ -30,7 +30,7 @@ func (e *Event) bound(long bool) *FieldError {
 		return &FieldError{Field: "id", Reason: fmt.Sprintf("%d bytes, at most %d are taken", len(e.ID), maxName)}
 	}
 	extra := len(e.Extra) + len(e.Agent.Extra) + len(e.Server.Extra) + len(e.Principal.Extra) + len(e.HTTP.Extra) +
-		len(e.Source.Extra) + len(e.Measured.Extra)
+		len(e.Source.Extra) + len(e.Measured.Extra) + len(e.Outcome.Extra)
 	if e.Request != nil {
 		extra += len(e.Request.Extra)
 	}
@@ -91,6 +91,9 @@ func (e *Event) boundTexts() {
 		{"principal.token", &e.Principal.Token, maxName},
 		{"http.method", &e.HTTP.Method, maxName},
 		{"http.client_ip", &e.HTTP.ClientIP, maxName},
+		{"activity", &e.Activity, maxName},
+		{"outcome.status", &e.Outcome.Status, maxName},
+		{"outcome.reason", &e.Outcome.Reason, maxText},
 		{"source.format", &e.Source.Format, maxName},
 		{"source.name", &e.Source.Name, maxName},
 		{"source.collector", &e.Source.Collector, maxName},

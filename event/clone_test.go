@@ -12,7 +12,7 @@ import (
 
 const (
 	full = `{"id":"a\n1","principal":{"scopes":["s1","s2"],"chain":["c"]},"http":{"headers":{"h":"1"}},"source":{"completeness":["arguments","results"]},` +
-		`"request":{"method":"tools/call","arguments":{"x":1}},"measured":{"duration_ms":5,"size":7},"marks":["m"],"message":{"id":1,"result":{}}}`
+		`"request":{"method":"tools/call","arguments":{"x":1}},"measured":{"duration_ms":5,"size":7},"activity":"x","outcome":{"status":"denied","reason":"y"},"marks":["m"],"message":{"id":1,"result":{}}}`
 	other = `{"id":"b\n2","principal":{"scopes":["t1","t2"],"chain":["d"]},"http":{"headers":{"i":"2"}},"source":{"completeness":["session"]},` +
 		`"request":{"method":"prompts/get"},"marks":["n"],"message":[]}`
 )

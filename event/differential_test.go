@@ -111,11 +111,11 @@ func drawMember(t *rapid.T, names []string, depth int) string {
 var (
 	envelopeNames = []string{
 		"id", "parent", "time", "received", "claimed_time", "tenant", "actor", "agent", "server", "principal", "session", "trace", "transport",
-		"direction", "http", "source", "request", "measured", "marks", "message", "raw", "Id", "other", `\u0069d`, `x\ty`,
+		"direction", "http", "source", "request", "measured", "activity", "outcome", "marks", "message", "raw", "Id", "other", `\u0069d`, `x\ty`,
 	}
 	innerNames = []string{
 		"id", "name", "version", "host", "user", "url", "command", "subject", "issuer", "client_id", "audience", "scopes", "token", "issued", "expires", "chain",
-		"status", "method", "client_ip", "headers", "format", "collector", "instance", "sequence", "completeness", "event", "arguments", "duration_ms", "size",
+		"status", "method", "client_ip", "headers", "format", "collector", "instance", "sequence", "completeness", "event", "arguments", "duration_ms", "size", "status", "reason",
 		"jsonrpc", "params", "result", "error", "code", "data", "message", "unknown",
 	}
 )

@@ -52,6 +52,8 @@ func (w *encoder) event(e *Event) {
 		w.source(&e.Source)
 	}
 	w.measured(&e.Measured)
+	w.text(`"activity":`, e.Activity)
+	w.outcome(&e.Outcome)
 	if e.Request != nil {
 		w.request(e.Request)
 	}
@@ -175,6 +177,14 @@ func (w *encoder) measured(m *Measured) {
 	w.number(`"duration_ms":`, m.DurationMS)
 	w.number(`"size":`, m.Size)
 	w.extra(m.Extra)
+	w.close(begin)
+}
+
+func (w *encoder) outcome(o *Outcome) {
+	begin := w.open(`"outcome":`)
+	w.text(`"status":`, o.Status)
+	w.text(`"reason":`, o.Reason)
+	w.extra(o.Extra)
 	w.close(begin)
 }
 

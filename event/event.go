@@ -34,7 +34,8 @@ func (d Direction) Opposite() Direction {
 	return ToServer
 }
 
-// Event is one MCP message and its context. Its JSON form is what agents ship,
+// Event is one MCP message and its context, or what a source tells of beside the messages (see
+// Activity). Its JSON form is what agents ship,
 // what Kafka carries and what the detector and the sink read.
 type Event struct {
 	// ID names the event for ever: a message seen twice has the same ID.
@@ -64,6 +65,13 @@ type Event struct {
 	HTTP     HTTP     `json:"http,omitzero"`
 	Source   Source   `json:"source,omitzero"`
 	Measured Measured `json:"measured,omitzero"`
+
+	// Activity is what the source tells of where that is no MCP message, such as "authentication",
+	// "session_start" or "policy_change": a short word in lower case with underscores. Such an
+	// event may have no message.
+	Activity string `json:"activity,omitempty"`
+	// Outcome is how it ended, as the source says.
+	Outcome Outcome `json:"outcome,omitzero"`
 
 	// Request is the request that this message answers, where somebody paired them.
 	Request *Request `json:"request,omitempty"`
@@ -155,6 +163,36 @@ type Measured struct {
 
 // IsZero reports whether nothing was measured.
 func (m Measured) IsZero() bool { return m.DurationMS == 0 && m.Size == 0 && len(m.Extra) == 0 }
+
+// Outcome is how that which an event tells of ended, as its source says. An error that is a
+// message's own is in the message.
+type Outcome struct {
+	// Status is one of the statuses below, or "" where the source says none.
+	Status string `json:"status,omitempty"`
+	// Reason is why, in the source's words.
+	Reason string `json:"reason,omitempty"`
+
+	// Extra keeps the fields that this version does not know.
+	Extra jsontext.Value `json:",embed"`
+}
+
+// The statuses of an outcome.
+const (
+	// OutcomeSuccess says that it was done.
+	OutcomeSuccess = "success"
+	// OutcomeFailure says that it was tried and came to nothing: an answer that is an error, a
+	// credential that was not valid.
+	OutcomeFailure = "failure"
+	// OutcomeDenied says that somebody in between refused it.
+	OutcomeDenied = "denied"
+	// OutcomeError says that what stands in between broke.
+	OutcomeError = "error"
+	// OutcomeUnknown says that the source knows that it does not know.
+	OutcomeUnknown = "unknown"
+)
+
+// IsZero reports whether nothing is known of an outcome.
+func (o Outcome) IsZero() bool { return o.Status == "" && o.Reason == "" && len(o.Extra) == 0 }
 
 // Source says how the event came to us.
 type Source struct {

@@ -124,6 +124,9 @@ func drawEvent(t *rapid.T) event.Event {
 	if rapid.Bool().Draw(t, "measured?") {
 		e.Measured = event.Measured{DurationMS: rapid.Int64().Draw(t, "duration"), Size: rapid.Int64Range(0, 9).Draw(t, "size")}
 	}
+	if rapid.Bool().Draw(t, "outcome?") {
+		e.Activity, e.Outcome = text.Draw(t, "activity"), event.Outcome{Status: text.Draw(t, "outcome"), Reason: text.Draw(t, "reason")}
+	}
 	if rapid.Bool().Draw(t, "paired") {
 		e.Request = &event.Request{Event: "r" + text.Draw(t, "request"), Method: text.Draw(t, "method"), Name: text.Draw(t, "name"), Arguments: raw(t, "arguments")}
 	}

@@ -51,6 +51,10 @@ func (d *Decoder) readEvent(root Value) *FieldError {
 			err = d.readRequest(v)
 		case "measured":
 			err = readMeasured(&e.Measured, v)
+		case "activity":
+			err = d.text(&e.Activity, v, "", name)
+		case "outcome":
+			err = d.readOutcome(&e.Outcome, v)
 		case "marks":
 			e.Marks, err = d.list(v, "", name)
 		case "message":
@@ -321,6 +325,29 @@ func readMeasured(m *Measured, v Value) *FieldError {
 			keep(&m.Extra, v)
 		}
 		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (d *Decoder) readOutcome(o *Outcome, v Value) *FieldError {
+	if v.Kind() != Object {
+		*o = Outcome{}
+		return object("outcome", v)
+	}
+	for name, v := range v.Members() {
+		var to *string
+		switch name {
+		case "status":
+			to = &o.Status
+		case "reason":
+			to = &o.Reason
+		default:
+			keep(&o.Extra, v)
+			continue
+		}
+		if err := d.text(to, v, "outcome.", name); err != nil {
 			return err
 		}
 	}

@@ -345,7 +345,7 @@ func TestMigrationsRunOnce(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if got := query(t, store, "SELECT version, name FROM mcpwatch.schema_migrations ORDER BY version"); !slices.Equal(got, []string{"1 events_and_findings"}) {
+	if got := query(t, store, "SELECT version, name FROM mcpwatch.schema_migrations ORDER BY version"); !slices.Equal(got, []string{"1 events_and_findings", "2 outcomes"}) {
 		t.Errorf("steps taken: %q", got)
 	}
 	if got := query(t, store, "SELECT name FROM system.columns WHERE database = 'mcpwatch' AND comment = '' AND table IN ('events_raw', 'findings_raw')"); len(got) != 0 {

@@ -112,6 +112,8 @@ func eventFields() []Field {
 		text("event.normal", "event.text in normal form (see normalize).", func(v *View) string { return content.Normalize(v.text("event.text")) }).long(),
 		text("event.raw", "What was sent in place of JSON, as text.", func(v *View) string { return v.event.Raw }),
 		integer("event.uninspected", "Bytes in the middle of a long text that no rule sees.", func(v *View) int64 { return v.uninspected }),
+		text("event.activity", "What the source tells of where that is no MCP message: authentication, session_start and so on.",
+			func(v *View) string { return v.event.Activity }),
 		text("source.format", "The format that the event was read from.", func(v *View) string { return v.event.Source.Format }),
 		text("source.name", "Who shipped the event, from the credential.", func(v *View) string { return v.event.Source.Name }),
 		text("tenant", "Whose event it is, from the credential.", func(v *View) string { return v.event.Tenant }),
@@ -170,6 +172,11 @@ func callFields() []Field {
 		integer("measured.duration_ms", "How long the call took, where the source says so.", func(v *View) int64 { return v.event.Measured.DurationMS }),
 		integer("measured.size", "Bytes of the result, where the source says so.", func(v *View) int64 { return v.event.Measured.Size }),
 	}
+	fields = append(fields,
+		text("outcome.status", "How it ended, as the source says: success, failure, denied, error or unknown.",
+			func(v *View) string { return v.event.Outcome.Status }),
+		text("outcome.reason", "Why, in the source's words.", func(v *View) string { return v.event.Outcome.Reason }),
+	)
 	fields = append(fields, carried(event.CarriesArguments,
 		Field{Name: "call.args", Type: cel.MapType(cel.StringType, cel.DynType), Doc: "The arguments.", needs: partCall, value: func(v *View) ref.Val {
 			if !v.arguments().Exists() {
