@@ -9,9 +9,12 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"strings"
 	"syscall"
 
 	"github.com/alecthomas/kong"
+
+	"github.com/mcpwatch/mcpwatch/collector/client"
 )
 
 // version is set by the linker.
@@ -37,7 +40,9 @@ type cli struct {
 	Sink      sinkCommand      `cmd:"" help:"Carry events and findings from Kafka to ClickHouse."`
 	Alert     alertCommand     `cmd:"" help:"Carry findings from Kafka to NATS and webhooks."`
 	Token     tokenCommand     `cmd:"" help:"Make, list and revoke the tokens that shippers present."`
-	Tap       tapCommand       `cmd:"" help:"Run an MCP server and watch what passes."`
+	Tap       tapGroup         `cmd:"" help:"Run an MCP server and watch what passes."`
+	Hook      hookGroup        `cmd:"" help:"Watch an agent's own tools by its hooks."`
+	Inventory inventoryCommand `cmd:"" help:"List the MCP servers that clients on this machine know."`
 	Scan      scanCommand      `cmd:"" help:"Apply rules to a file, with no servers at all."`
 	Findings  findingsCommand  `cmd:"" help:"Show findings."`
 	SQL       sqlCommand       `cmd:"" name:"sql" help:"Ask ClickHouse."`
@@ -69,6 +74,9 @@ func (e *exitError) Unwrap() error { return e.err }
 func main() { os.Exit(run(os.Args[1:], streams{os.Stdin, os.Stdout, os.Stderr})) }
 
 func run(args []string, s streams) int {
+	if isHookCall(args) {
+		return runHook(args, s)
+	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	context.AfterFunc(ctx, stop) // a second Ctrl-C ends the process at once
@@ -105,7 +113,7 @@ func command(ctx context.Context, args []string, s streams) (err error) {
 	parser, err := kong.New(&c,
 		kong.Name("mcpwatch"),
 		kong.Description("Watches what AI agents do over the Model Context Protocol."),
-		kong.Vars{"version": version, "data": defaultDataDir()},
+		kong.Vars{"version": version, "data": defaultDataDir(), "agents": strings.Join(client.Agents(), ",")},
 		kong.DefaultEnvars("MCPWATCH"),
 		kong.Resolvers(readConfiguration(configPath(args))),
 		kong.ConfigureHelp(kong.HelpOptions{Compact: true, FlagsLast: true}),
