@@ -9,6 +9,7 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"slices"
 	"strings"
 	"syscall"
 
@@ -94,6 +95,28 @@ func run(args []string, s streams) int {
 	return code
 }
 
+// withDefaults names the default command of tap and hook, which kong would find itself if a
+// server's command line could not begin with another command's name.
+func withDefaults(args []string) []string {
+	i := 0
+	for i < len(args) && strings.HasPrefix(args[i], "--config") {
+		if args[i] == "--config" {
+			i++
+		}
+		i++
+	}
+	if i >= len(args) || i+1 < len(args) && slices.Contains([]string{"install", "uninstall", "run", "call", "-h", "--help"}, args[i+1]) {
+		return args
+	}
+	switch args[i] {
+	case "tap":
+		return slices.Insert(slices.Clone(args), i+1, "run")
+	case "hook":
+		return slices.Insert(slices.Clone(args), i+1, "call")
+	}
+	return args
+}
+
 // ended is what the parser's own exits (--help, --version) become.
 type ended struct{ code int }
 
@@ -128,7 +151,7 @@ func command(ctx context.Context, args []string, s streams) (err error) {
 	if len(args) == 0 {
 		args = []string{"--help"}
 	}
-	parsed, err := parser.Parse(args)
+	parsed, err := parser.Parse(withDefaults(args))
 	if err != nil {
 		return &exitError{code: exitUsage, err: fmt.Errorf("%w\nTry: mcpwatch --help", err)}
 	}
