@@ -37,6 +37,9 @@ const (
 	hookRecord = 8 << 20
 	// hookPatience is how long a hook waits for what it is handed: the agent waits for the hook.
 	hookPatience = 5 * time.Second
+	// hookRetry is how long a shipper waits for a collector that is away. No hook starts another one
+	// meanwhile.
+	hookRetry = 15 * time.Second
 )
 
 // isHookCall reports whether an agent calls its hook, rather than somebody who asks or installs.
@@ -70,7 +73,7 @@ var formatOfAgent = map[string]format.Format{
 // Run implements the command.
 func (c *hookCallCommand) Run(s streams) error {
 	if c.Ship {
-		return c.ship()
+		return c.ship(hookRetry)
 	}
 	timer := time.AfterFunc(hookPatience, func() { os.Exit(exitDone) })
 	defer timer.Stop()
@@ -139,16 +142,15 @@ func (c *hookCallCommand) startShipping() error {
 	return shipper.Process.Release()
 }
 
-// ship ships what is in the spool.
-func (c *shipFlags) ship() error {
+// ship ships what is in the spool. A patience is as for tap.Ship.
+func (c *shipFlags) ship(patience time.Duration) error {
 	o := tap.DefaultOptions()
 	o.SpoolDir, o.Target = c.spool(), c.target
 	var err error
 	if o.TLS, err = tlsfiles.Client(c.CA, c.ClientCert, c.ClientKey); err != nil {
 		return err
 	}
-	o.Counters = new(tap.Counters)
-	return tap.Ship(context.Background(), o)
+	return tap.Ship(context.Background(), o, patience)
 }
 
 // flags are those that say the same to another mcpwatch, but for the token: what stands in a

@@ -92,5 +92,5 @@ func (c *inventoryCommand) send(servers []client.Server) error {
 	if err := leave(&c.shipFlags, c.AgentID, events); err != nil {
 		return err
 	}
-	return c.ship()
+	return c.ship(0)
 }

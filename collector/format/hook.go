@@ -68,23 +68,22 @@ func (c *hooked) request() event.Request {
 }
 
 // hookCall makes the event of a call that is about to be made.
-func (r *Reader) hookCall(c *hooked) *event.Event {
+func (r *Reader) hookCall(c *hooked) {
 	m := append([]byte(`{"jsonrpc":"2.0","id":`), c.jsonID()...)
 	m = append(append(m, `,"method":"tools/call","params":{"name":`...), quoted(c.tool)...)
 	if c.arguments != nil {
 		m = append(append(m, `,"arguments":`...), c.arguments...)
 	}
-	return r.hookEvent(c, event.ToServer, append(m, "}}"...))
+	r.hookEvent(c, event.ToServer, append(m, "}}"...))
 }
 
 // hookAnswer makes the event of a call's answer, a JSON-RPC result; failed says that it is an
 // error of the tool's.
-func (r *Reader) hookAnswer(c *hooked, result event.Value, failed bool) *event.Event {
+func (r *Reader) hookAnswer(c *hooked, result event.Value, failed bool) {
 	m := append([]byte(`{"jsonrpc":"2.0","id":`), c.jsonID()...)
 	m = append(append(m, `,"result":`...), resultOf(result, failed)...)
 	e := r.hookEvent(c, event.ToClient, append(m, '}'))
 	e.Request = r.request(c.request())
-	return e
 }
 
 func (r *Reader) hookEvent(c *hooked, way event.Direction, message jsontext.Value) *event.Event {

@@ -14,12 +14,18 @@ func TestACallAndItsAnswerBearOneID(t *testing.T) {
 		form          format.Format
 		before, after string
 	}{
-		{format.HookClaude, `{"session_id":"s","hook_event_name":"PreToolUse","tool_name":"Bash","tool_use_id":"t"}`,
-			`{"session_id":"s","hook_event_name":"PostToolUseFailure","tool_name":"Bash","tool_use_id":"t","error":"x"}`},
-		{format.HookCursor, `{"conversation_id":"s","hook_event_name":"beforeMCPExecution","tool_name":"q","tool_input":"{\"a\":1}","command":"npx db"}`,
-			`{"conversation_id":"s","hook_event_name":"afterMCPExecution","tool_name":"q","tool_input":{"a":1},"result_json":"[]"}`},
-		{format.HookGemini, `{"session_id":"s","timestamp":"","hook_event_name":"BeforeTool","tool_name":"q","tool_input":{"a":1}}`,
-			`{"session_id":"s","timestamp":"","hook_event_name":"AfterTool","tool_name":"q","tool_input":{"a":1},"tool_response":{}}`},
+		{
+			format.HookClaude, `{"session_id":"s","hook_event_name":"PreToolUse","tool_name":"Bash","tool_use_id":"t"}`,
+			`{"session_id":"s","hook_event_name":"PostToolUseFailure","tool_name":"Bash","tool_use_id":"t","error":"x"}`,
+		},
+		{
+			format.HookCursor, `{"conversation_id":"s","hook_event_name":"beforeMCPExecution","tool_name":"q","tool_input":"{\"a\":1}","command":"npx db"}`,
+			`{"conversation_id":"s","hook_event_name":"afterMCPExecution","tool_name":"q","tool_input":{"a":1},"result_json":"[]"}`,
+		},
+		{
+			format.HookGemini, `{"session_id":"s","timestamp":"","hook_event_name":"BeforeTool","tool_name":"q","tool_input":{"a":1}}`,
+			`{"session_id":"s","timestamp":"","hook_event_name":"AfterTool","tool_name":"q","tool_input":{"a":1},"tool_response":{}}`,
+		},
 	} {
 		var ids, names []string
 		for _, record := range []string{c.before, c.after} {

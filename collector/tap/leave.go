@@ -6,6 +6,7 @@ import (
 	"math"
 	"os"
 	"path/filepath"
+	"time"
 )
 
 // waiterFile is locked by the one Ship that waits for its turn.
@@ -38,41 +39,61 @@ func Awaited(dir string) bool {
 
 // Ship ships what taps that have ended, and Leave, have left in the spool, and ends when there is
 // nothing more, or at the first attempt that fails. It waits for whoever does the same, but
-// not behind another one that waits: that one will ship all that is there now. Of the options,
-// those that Run ships by are used.
-func Ship(ctx context.Context, o Options) error {
-	waiter, err := lockWaiter(o.SpoolDir)
-	if err != nil {
-		return nil //nolint:nilerr // another waits, or there is no spool
-	}
-	defer waiter.Close()
-	instance, err := o.instance()
-	if err != nil {
-		return err
-	}
-	lock, err := os.OpenFile(filepath.Join(o.SpoolDir, adopterFile), os.O_RDWR|os.O_CREATE, filePerm)
-	if err != nil {
-		return fmt.Errorf("shipping the spool: %w", err)
-	}
-	defer lock.Close()
-	if err := flock(lock, true); err != nil {
-		return fmt.Errorf("shipping the spool: %w", err)
-	}
-	_ = waiter.Close() // from here on others wait behind us: what they left may not be seen
-	counters := o.Counters
-	if counters == nil {
-		counters = new(Counters)
+// not behind another one that waits: that one will ship all that is there now. After a
+// failure it tries once more, patience later, and is the one that waits until then; 0 is not at
+// all. Of the options, those that Run ships by are used.
+func Ship(ctx context.Context, o Options, patience time.Duration) error {
+	if o.Counters == nil {
+		o.Counters = new(Counters)
 	}
 	if o.Client == nil {
 		o.Client = newClient(o.TLS)
 	}
 	defer o.Client.CloseIdleConnections()
-	st := newStore(&o, instance, counters, func() {})
-	a := adopter{store: st, shipper: newShipper(&o, st, counters), counters: counters, log: o.Logger}
+	for {
+		waiter, err := lockWaiter(o.SpoolDir)
+		if err != nil { // another waits, or there is no spool
+			return nil
+		}
+		whole, err := shipWaiting(ctx, &o, waiter)
+		if err != nil || whole || patience == 0 {
+			return err
+		}
+		if waiter, err = lockWaiter(o.SpoolDir); err != nil { // another waits
+			return nil
+		}
+		err = pause(ctx, patience, nil, nil)
+		_ = waiter.Close()
+		if err != nil {
+			return err
+		}
+		patience = 0
+	}
+}
+
+// shipWaiting waits for its turn, gives up the waiter's place, and ships; whole says that nothing
+// is left.
+func shipWaiting(ctx context.Context, o *Options, waiter *os.File) (whole bool, err error) {
+	defer waiter.Close()
+	instance, err := o.instance()
+	if err != nil {
+		return false, err
+	}
+	lock, err := os.OpenFile(filepath.Join(o.SpoolDir, adopterFile), os.O_RDWR|os.O_CREATE, filePerm)
+	if err != nil {
+		return false, fmt.Errorf("shipping the spool: %w", err)
+	}
+	defer lock.Close()
+	if err := flock(lock, true); err != nil {
+		return false, fmt.Errorf("shipping the spool: %w", err)
+	}
+	_ = waiter.Close() // from here on others wait behind us: what they leave may not be seen
+	st := newStore(o, instance, o.Counters, func() {})
+	a := adopter{store: st, shipper: newShipper(o, st, o.Counters), counters: o.Counters, log: o.Logger}
 	enough := make(chan struct{})
 	close(enough)
-	a.ship(ctx, enough)
-	return leaveGaps(&o, st, instance)
+	whole = a.ship(ctx, enough)
+	return whole, leaveGaps(o, st, instance)
 }
 
 // leaveGaps declares what was lost, to be shipped the next time.

@@ -2,7 +2,6 @@ package tap
 
 import (
 	"bytes"
-	"context"
 	"fmt"
 	"net/http"
 	"os"
@@ -10,6 +9,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/oklog/ulid/v2"
 )
@@ -38,7 +38,7 @@ func TestWhatIsLeftIsShippedWhoeverIsStillAtIt(t *testing.T) {
 			if Awaited(o.SpoolDir) {
 				return
 			}
-			if err := Ship(context.Background(), o); err != nil {
+			if err := Ship(t.Context(), o, 0); err != nil {
 				t.Error(err)
 			}
 		})
@@ -66,18 +66,35 @@ func TestShipEndsAtTheFirstFailureAndTheNextGoesOn(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if err := Ship(context.Background(), o); err != nil {
+	if err := Ship(t.Context(), o, 0); err != nil {
 		t.Fatal(err)
 	}
 	if len(c.posts) != 1 || len(c.events()) != 0 {
 		t.Fatalf("%d attempts, %d events taken; want one attempt", len(c.posts), len(c.events()))
 	}
 	c.set(nil)
-	if err := Ship(context.Background(), o); err != nil {
+	if err := Ship(t.Context(), o, 0); err != nil {
 		t.Fatal(err)
 	}
 	if got := c.events(); len(got) != 2 {
 		t.Errorf("%d events, want 2", len(got))
+	}
+}
+
+func TestAShipThatFailedTriesOnceMore(t *testing.T) {
+	c := newCollector(t)
+	c.set(func(p post) answer {
+		if p.n == 1 {
+			return answer{status: http.StatusServiceUnavailable}
+		}
+		return answer{}
+	})
+	o := shipOptions(t, c)
+	if err := Leave(o.SpoolDir, ulid.Make().String(), left("a")); err != nil {
+		t.Fatal(err)
+	}
+	if err := Ship(t.Context(), o, time.Millisecond); err != nil || len(c.events()) != 1 {
+		t.Errorf("%v, %d events", err, len(c.events()))
 	}
 }
 
@@ -91,7 +108,7 @@ func TestWhatIsLeftKeepsTheSpoolsBound(t *testing.T) {
 		}
 	}
 	for range 2 { // the first declares what is lost, the second ships the declaration
-		if err := Ship(context.Background(), o); err != nil {
+		if err := Ship(t.Context(), o, 0); err != nil {
 			t.Fatal(err)
 		}
 	}

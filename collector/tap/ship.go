@@ -223,17 +223,17 @@ func (a *adopter) round(ctx context.Context) {
 	a.ship(ctx, enough)
 }
 
-// ship ships the spools there are and removes them. When enough is closed, the next failure is the
-// last. The caller holds the adopter's lock.
-func (a *adopter) ship(ctx context.Context, enough <-chan struct{}) {
+// ship ships the spools there are and removes them; it reports false if some are left. When enough is
+// closed, the next failure is the last. The caller holds the adopter's lock.
+func (a *adopter) ship(ctx context.Context, enough <-chan struct{}) bool {
 	spools, err := a.store.adopt()
 	if err != nil {
 		a.log.Warn().Err(err).Msg("adopting spools")
-		return
+		return false
 	}
 	for _, sp := range spools {
 		if a.shipper.drain(ctx, sp, enough) != nil {
-			return
+			return false
 		}
 		if err := a.store.bury(sp); err != nil {
 			a.log.Warn().Err(err).Msg("removing an adopted spool")
@@ -242,4 +242,5 @@ func (a *adopter) ship(ctx context.Context, enough <-chan struct{}) {
 		a.counters.adopted.Add(1)
 		a.log.Info().Str("instance", sp.instance).Msg("shipped the spool of a dead tap")
 	}
+	return true
 }

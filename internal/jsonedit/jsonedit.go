@@ -5,6 +5,7 @@ package jsonedit
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 
 	"github.com/go-json-experiment/json/jsontext"
@@ -83,8 +84,8 @@ func (n *Node) Get(path ...string) *Node {
 
 // Index is the position of the last member of that name, or -1.
 func (n *Node) Index(name string) int {
-	for i := len(n.Members) - 1; i >= 0; i-- {
-		if n.Members[i].Name == name {
+	for i, m := range slices.Backward(n.Members) {
+		if m.Name == name {
 			return i
 		}
 	}
@@ -174,18 +175,18 @@ func (p *parser) value(depth int) (*Node, error) {
 	}
 	n := &Node{Start: p.at, text: p.text}
 	var err error
-	switch c := p.peek(); {
-	case c == '{':
+	switch p.peek() {
+	case '{':
 		n.Kind = '{'
 		err = p.list('}', func() error { return p.member(n, depth) })
-	case c == '[':
+	case '[':
 		n.Kind = '['
 		err = p.list(']', func() error {
 			item, err := p.value(depth + 1)
 			n.Items = append(n.Items, item)
 			return err
 		})
-	case c == '"':
+	case '"':
 		n.Kind = '"'
 		err = p.string()
 	default:
