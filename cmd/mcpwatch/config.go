@@ -101,7 +101,7 @@ func (c *configuration) Resolve(_ *kong.Context, parent *kong.Path, flag *kong.F
 		}
 	}
 	if command := parent.Command; command != nil {
-		if value, found := c.values[command.Name+"."+flag.Name]; found {
+		if value, found := c.values[nameOfCommand(command)+"."+flag.Name]; found {
 			return value, nil
 		}
 	}
@@ -162,6 +162,14 @@ func (c *configuration) readMapping(prefix string, node ast.Node) error {
 	return nil
 }
 
+// nameOfCommand is what a command goes by: a group's default goes by the group's name.
+func nameOfCommand(node *kong.Node) string {
+	if node.Tag != nil && node.Tag.Default != "" && node.Parent != nil {
+		return node.Parent.Name
+	}
+	return node.Name
+}
+
 // knownKeys lists every FLAG and COMMAND.FLAG.
 func knownKeys(app *kong.Application) []string {
 	var keys []string
@@ -170,7 +178,7 @@ func knownKeys(app *kong.Application) []string {
 		for _, flag := range node.Flags {
 			keys = append(keys, flag.Name)
 			if node.Type == kong.CommandNode {
-				keys = append(keys, node.Name+"."+flag.Name)
+				keys = append(keys, nameOfCommand(node)+"."+flag.Name)
 			}
 		}
 		for _, child := range node.Children {

@@ -10,7 +10,6 @@ import (
 
 	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
-	"golang.org/x/sys/unix"
 )
 
 // dataDir is the directory that holds all that an `up` keeps.
@@ -74,7 +73,7 @@ const lockPatience = time.Second
 // addresses: another program may listen there now.
 func (d *dataDir) take() error {
 	for deadline := time.Now().Add(lockPatience); ; time.Sleep(20 * time.Millisecond) {
-		err := unix.Flock(int(d.lock.Fd()), unix.LOCK_EX|unix.LOCK_NB)
+		err := tryLock(d.lock, false)
 		if err == nil {
 			break
 		}
@@ -171,7 +170,7 @@ func findRunning(dir string) (running, error) {
 		return running{}, fmt.Errorf("looking for a running mcpwatch: %w", err)
 	}
 	defer lock.Close()
-	if unix.Flock(int(lock.Fd()), unix.LOCK_SH|unix.LOCK_NB) == nil {
+	if tryLock(lock, true) == nil {
 		return running{}, none
 	}
 	data, err := os.ReadFile(filepath.Join(dir, addressFile))

@@ -9,9 +9,13 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"slices"
+	"strings"
 	"syscall"
 
 	"github.com/alecthomas/kong"
+
+	"github.com/mcpwatch/mcpwatch/collector/client"
 )
 
 // version is set by the linker.
@@ -37,7 +41,9 @@ type cli struct {
 	Sink      sinkCommand      `cmd:"" help:"Carry events and findings from Kafka to ClickHouse."`
 	Alert     alertCommand     `cmd:"" help:"Carry findings from Kafka to NATS and webhooks."`
 	Token     tokenCommand     `cmd:"" help:"Make, list and revoke the tokens that shippers present."`
-	Tap       tapCommand       `cmd:"" help:"Run an MCP server and watch what passes."`
+	Tap       tapGroup         `cmd:"" help:"Run an MCP server and watch what passes."`
+	Hook      hookGroup        `cmd:"" help:"Watch an agent's own tools by its hooks."`
+	Inventory inventoryCommand `cmd:"" help:"List the MCP servers that clients on this machine know."`
 	Scan      scanCommand      `cmd:"" help:"Apply rules to a file, with no servers at all."`
 	Findings  findingsCommand  `cmd:"" help:"Show findings."`
 	SQL       sqlCommand       `cmd:"" name:"sql" help:"Ask ClickHouse."`
@@ -69,6 +75,9 @@ func (e *exitError) Unwrap() error { return e.err }
 func main() { os.Exit(run(os.Args[1:], streams{os.Stdin, os.Stdout, os.Stderr})) }
 
 func run(args []string, s streams) int {
+	if isHookCall(args) {
+		return runHook(args, s)
+	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	context.AfterFunc(ctx, stop) // a second Ctrl-C ends the process at once
@@ -84,6 +93,28 @@ func run(args []string, s streams) int {
 		_, _ = fmt.Fprintf(s.err, "mcpwatch: %s\n", printableLines(err.Error()))
 	}
 	return code
+}
+
+// withDefaults names the default command of tap and hook, which kong would find itself if a
+// server's command line could not begin with another command's name.
+func withDefaults(args []string) []string {
+	i := 0
+	for i < len(args) && strings.HasPrefix(args[i], "--config") {
+		if args[i] == "--config" {
+			i++
+		}
+		i++
+	}
+	if i >= len(args) || i+1 < len(args) && slices.Contains([]string{"install", "uninstall", "run", "call", "-h", "--help"}, args[i+1]) {
+		return args
+	}
+	switch args[i] {
+	case "tap":
+		return slices.Insert(slices.Clone(args), i+1, "run")
+	case "hook":
+		return slices.Insert(slices.Clone(args), i+1, "call")
+	}
+	return args
 }
 
 // ended is what the parser's own exits (--help, --version) become.
@@ -105,7 +136,7 @@ func command(ctx context.Context, args []string, s streams) (err error) {
 	parser, err := kong.New(&c,
 		kong.Name("mcpwatch"),
 		kong.Description("Watches what AI agents do over the Model Context Protocol."),
-		kong.Vars{"version": version, "data": defaultDataDir()},
+		kong.Vars{"version": version, "data": defaultDataDir(), "agents": strings.Join(client.Agents(), ",")},
 		kong.DefaultEnvars("MCPWATCH"),
 		kong.Resolvers(readConfiguration(configPath(args))),
 		kong.ConfigureHelp(kong.HelpOptions{Compact: true, FlagsLast: true}),
@@ -120,7 +151,7 @@ func command(ctx context.Context, args []string, s streams) (err error) {
 	if len(args) == 0 {
 		args = []string{"--help"}
 	}
-	parsed, err := parser.Parse(args)
+	parsed, err := parser.Parse(withDefaults(args))
 	if err != nil {
 		return &exitError{code: exitUsage, err: fmt.Errorf("%w\nTry: mcpwatch --help", err)}
 	}

@@ -29,6 +29,7 @@ type tapCommand struct {
 	Server string `help:"The server's name in events." required:"" placeholder:"NAME"`
 	shipFlags
 	Agent   string   `help:"The agent's id; HOST/USER where not given." placeholder:"ID"`
+	DryRun  bool     `help:"Print on standard error the events that would be shipped, and ship none."`
 	Verbose bool     `help:"Say on standard error what the tap does."`
 	Command []string `arg:"" passthrough:"" help:"-- and the server's command line."`
 }
@@ -54,6 +55,9 @@ func (c *tapCommand) Run(s streams) error {
 	o.Env = withoutToken(os.Environ())
 	if c.Agent != "" {
 		o.Agent.ID = c.Agent
+	}
+	if c.DryRun {
+		o.DryRun = s.err
 	}
 	if c.Verbose {
 		o.Logger = zerolog.New(s.err).With().Timestamp().Str("part", "tap").Logger()

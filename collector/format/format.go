@@ -44,6 +44,11 @@ const (
 	Toolhive Format = "toolhive"
 	// Tools is one tool definition a record, as in a tools/list result.
 	Tools Format = "tools"
+	// HookClaude, HookCodex, HookCursor and HookGemini are what these agents hand their hooks.
+	HookClaude Format = "hook-claude"
+	HookCodex  Format = "hook-codex"
+	HookCursor Format = "hook-cursor"
+	HookGemini Format = "hook-gemini"
 )
 
 // spec is what there is to know of a format.
@@ -85,6 +90,10 @@ var specs = []spec{
 	{format: JSONRPC, of: "JSON-RPC messages, bare or in an envelope", carries: messageCarries, is: isMessageRecord, readJSON: (*Reader).readMessage},
 	{format: Events, of: "mcpwatch", carries: event.Carriers(), is: isEvent},
 	{format: Tools, of: "tool definitions", carries: toolCarries, is: isTool, readJSON: (*Reader).readTool},
+	{format: HookClaude, of: "hooks of Claude Code", carries: hookCarries, unverified: true, is: isHook(HookClaude), readJSON: (*Reader).readHookClaude},
+	{format: HookCodex, of: "hooks of Codex", carries: hookCarries, unverified: true, is: isHook(HookCodex), readJSON: (*Reader).readHookCodex},
+	{format: HookCursor, of: "hooks of Cursor", carries: hookCarries, unverified: true, is: isHook(HookCursor), readJSON: (*Reader).readHookCursor},
+	{format: HookGemini, of: "hooks of Gemini CLI", carries: hookCarries, unverified: true, is: isHook(HookGemini), readJSON: (*Reader).readHookGemini},
 }
 
 func specOf(f Format) (*spec, bool) {

@@ -6,6 +6,7 @@ import (
 	"crypto/tls"
 	"errors"
 	"fmt"
+	"io"
 	"net/http"
 	"os"
 	"os/user"
@@ -66,6 +67,10 @@ type Options struct {
 	// Linger is how long after the server's end the rest may still be shipped. A collector
 	// that is away ends it at the first failed attempt.
 	Linger time.Duration
+
+	// DryRun, if set, is written the events that would be shipped, one a line; then there is no
+	// spool, and nothing leaves the machine.
+	DryRun io.Writer
 
 	// NewInstance names this run of the tap: 1 to 64 letters and digits, never the same
 	// twice, and sorting by age.

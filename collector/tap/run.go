@@ -160,6 +160,9 @@ func startWatch(ctx context.Context, o *Options, instance string) *watch {
 		background()
 		w.observer.run(w.queue)
 	}()
+	if o.DryRun != nil {
+		return w
+	}
 	w.shipping.Go(func() {
 		background()
 		newShipper(o, w.store, w.counters).run(shipCtx, grown, w.ending)

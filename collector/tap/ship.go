@@ -11,6 +11,9 @@ import (
 	"github.com/rs/zerolog"
 )
 
+// adopterFile is locked by the one that ships what others left.
+const adopterFile = "adopter.lock"
+
 // pace is the least time between two posts of a shipper that don't fill a batch, so that
 // a busy connection is shipped in batches. After a quiet time the first event goes at once.
 const pace = 20 * time.Millisecond
@@ -206,7 +209,7 @@ func (a *adopter) run(ctx context.Context) {
 // round ships the spools there are, if no other tap does. While the collector is away it
 // ends after a while, so that the next round finds what has died since and bounds it too.
 func (a *adopter) round(ctx context.Context) {
-	lock, err := os.OpenFile(filepath.Join(a.store.dir, "adopter.lock"), os.O_RDWR|os.O_CREATE, filePerm)
+	lock, err := os.OpenFile(filepath.Join(a.store.dir, adopterFile), os.O_RDWR|os.O_CREATE, filePerm)
 	if err != nil {
 		return // there is no SpoolDir yet, so there are no spools
 	}
@@ -214,17 +217,23 @@ func (a *adopter) round(ctx context.Context) {
 	if flock(lock, false) != nil {
 		return
 	}
-	spools, err := a.store.adopt()
-	if err != nil {
-		a.log.Warn().Err(err).Msg("adopting spools")
-		return
-	}
 	enough := make(chan struct{})
 	timer := time.AfterFunc(a.every, func() { close(enough) })
 	defer timer.Stop()
+	a.ship(ctx, enough)
+}
+
+// ship ships the spools there are and removes them; it reports false if some are left. When enough is
+// closed, the next failure is the last. The caller holds the adopter's lock.
+func (a *adopter) ship(ctx context.Context, enough <-chan struct{}) bool {
+	spools, err := a.store.adopt()
+	if err != nil {
+		a.log.Warn().Err(err).Msg("adopting spools")
+		return false
+	}
 	for _, sp := range spools {
 		if a.shipper.drain(ctx, sp, enough) != nil {
-			return
+			return false
 		}
 		if err := a.store.bury(sp); err != nil {
 			a.log.Warn().Err(err).Msg("removing an adopted spool")
@@ -233,4 +242,5 @@ func (a *adopter) round(ctx context.Context) {
 		a.counters.adopted.Add(1)
 		a.log.Info().Str("instance", sp.instance).Msg("shipped the spool of a dead tap")
 	}
+	return true
 }

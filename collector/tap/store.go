@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -25,6 +26,7 @@ type store struct {
 	spoolBytes   int64
 	counters     *Counters
 	log          zerolog.Logger
+	dry          io.Writer // where events go in place of the disk, or nil
 	// declare wakes the observer to make events of the gaps.
 	declare func()
 
@@ -59,7 +61,7 @@ func (b batch) half() batch {
 func newStore(o *Options, instance string, counters *Counters, declare func()) *store {
 	s := &store{
 		dir: o.SpoolDir, segmentBytes: o.SegmentBytes, spoolBytes: o.SpoolBytes,
-		counters: counters, log: o.Logger, declare: declare,
+		counters: counters, log: o.Logger, dry: o.DryRun, declare: declare,
 	}
 	s.own = s.spoolOf(instance)
 	return s
@@ -71,6 +73,10 @@ func (s *store) spoolOf(instance string) *spool {
 
 // append writes records, whole lines, to our own spool, and keeps the bound.
 func (s *store) append(records []byte) error {
+	if s.dry != nil {
+		_, err := s.dry.Write(records)
+		return err
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if err := s.own.append(records, s.segmentBytes); err != nil {
