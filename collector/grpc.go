@@ -49,7 +49,7 @@ func (c *Collector) GRPC(secure *tls.Config) *grpc.Server {
 		server.RegisterService(&grpc.ServiceDesc{
 			ServiceName: "opentelemetry.proto.collector." + name,
 			Methods:     []grpc.MethodDesc{{MethodName: "Export", Handler: c.export(signal)}},
-		}, c)
+		}, nil)
 	}
 	return server
 }
