@@ -154,6 +154,19 @@ func (b *batch) bound() error {
 	return nil
 }
 
+// finish commits a batch that was read, or tells why it was not.
+func (b *batch) finish(ctx context.Context, err error) (Receipt, error) {
+	if err == nil {
+		return b.commit(ctx)
+	}
+	if f, ok := errors.AsType[*failure](err); ok && f.kept {
+		if _, err := b.commit(ctx); err != nil {
+			return Receipt{}, err
+		}
+	}
+	return Receipt{}, err
+}
+
 // commit makes the batch durable: dead letters first, so that a shipper that is told of a
 // refusal can rely on it.
 func (b *batch) commit(ctx context.Context) (Receipt, error) {

@@ -105,10 +105,7 @@ func (c *Collector) export(signal format.Signal) grpc.MethodHandler {
 		}
 		b := ctx.Value(admitted{}).(*batch) //nolint:forcetypeassert // admit put it there
 		c.metrics.bytes.Add(float64(len(body)))
-		if err := b.telemetry(ctx, signal, format.Protobuf, body); err != nil {
-			return nil, c.failed(err).status().Err()
-		}
-		receipt, err := b.commit(ctx)
+		receipt, err := b.finish(ctx, b.telemetry(signal, format.Protobuf, body))
 		if err != nil {
 			return nil, c.failed(err).status().Err()
 		}

@@ -38,6 +38,8 @@ type failure struct {
 	code       int
 	reason     string
 	retryAfter time.Duration
+	// kept says that the batch's dead letters are written all the same.
+	kept bool
 }
 
 func (f *failure) Error() string { return f.reason }
@@ -134,10 +136,7 @@ func (c *Collector) take(r *http.Request, read func(b *batch, body []byte) error
 		return Receipt{}, err
 	}
 	c.metrics.bytes.Add(float64(len(body)))
-	if err := read(b, body); err != nil {
-		return Receipt{}, err
-	}
-	return b.commit(r.Context())
+	return b.finish(r.Context(), read(b, body))
 }
 
 // identify says who sends, by what it presents; the error is a *failure.

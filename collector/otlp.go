@@ -1,7 +1,6 @@
 package collector
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"mime"
@@ -32,7 +31,7 @@ func (c *Collector) telemetry(signal format.Signal) http.HandlerFunc {
 		encoding, err := encodingOf(r)
 		var receipt Receipt
 		if err == nil {
-			receipt, err = c.take(r, func(b *batch, body []byte) error { return b.telemetry(r.Context(), signal, encoding, body) })
+			receipt, err = c.take(r, func(b *batch, body []byte) error { return b.telemetry(signal, encoding, body) })
 		}
 		if err != nil {
 			f := c.failed(err)
@@ -63,18 +62,18 @@ func answerOTLP(w http.ResponseWriter, code int, e format.Encoding, body []byte)
 	}
 	w.Header().Set("X-Content-Type-Options", "nosniff")
 	w.WriteHeader(code)
-	_, _ = w.Write(body) //nolint:gosec // it is protobuf or JSON, and says so
+	_, _ = w.Write(body)
 }
 
 // telemetry adds what a request of OTLP tells of. One that cannot be read is kept as a dead letter,
 // since its sender throws it away when it is told.
-func (b *batch) telemetry(ctx context.Context, signal format.Signal, e format.Encoding, body []byte) error {
+func (b *batch) telemetry(signal format.Signal, e format.Encoding, body []byte) error {
 	t, err := format.ReadTelemetry(signal, e, body)
 	switch {
 	case errors.Is(err, format.ErrOTLPTooLarge):
 		return &failure{code: http.StatusRequestEntityTooLarge, reason: err.Error() + "; send smaller batches"}
 	case err != nil:
-		return b.unreadable(ctx, body, err)
+		return b.unreadable(body, err)
 	case t.Len() > b.collector.o.Lines:
 		return b.collector.tooMany()
 	}
@@ -98,17 +97,14 @@ func (b *batch) telemetry(ctx context.Context, signal format.Signal, e format.En
 	return nil
 }
 
-func (b *batch) unreadable(ctx context.Context, body []byte, err error) error {
+func (b *batch) unreadable(body []byte, err error) error {
 	if err := b.charge(1, len(body)); err != nil {
 		return err
 	}
 	if err := b.refuse(0, body, err); err != nil {
 		return err
 	}
-	if _, err := b.commit(ctx); err != nil {
-		return err
-	}
-	return &failure{code: http.StatusBadRequest, reason: "the body " + err.Error() + "; it is kept as a dead letter"}
+	return &failure{code: http.StatusBadRequest, reason: "the body " + err.Error() + "; it is kept as a dead letter", kept: true}
 }
 
 // partial says what of a request was refused: an ExportTracePartialSuccess or ExportLogsPartialSuccess.

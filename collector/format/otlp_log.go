@@ -90,8 +90,9 @@ func (*Reader) isInner(f Format, root event.Value) bool {
 		return false
 	case JSONRPC:
 		return root.Get("jsonrpc").Exists() || root.Get("message", "jsonrpc").Exists() || root.Kind() == event.Array && isBatch(root.Raw())
+	default:
+		return true
 	}
-	return true
 }
 
 // complete adds to events of a log record what it says around them.
