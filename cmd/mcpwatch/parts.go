@@ -226,8 +226,9 @@ func listenGRPC(address string) (net.Listener, error) {
 // within a second.
 func (in intake) serve(ctx context.Context, c *collector.Collector, log zerolog.Logger) (stop func()) {
 	stopHTTP := serve(ctx, in.http, c, log)
-	log.Info().Str("address", in.http.Addr().String()).Msg("collector is up")
+	up := log.Info().Str("address", in.http.Addr().String())
 	if in.grpc == nil {
+		up.Msg("collector is up")
 		return stopHTTP
 	}
 	server := c.GRPC(in.secure)
@@ -238,7 +239,7 @@ func (in intake) serve(ctx context.Context, c *collector.Collector, log zerolog.
 			log.Error().Err(err).Str("address", in.grpc.Addr().String()).Msg("serving OTLP over gRPC")
 		}
 	}()
-	log.Info().Str("address", in.grpc.Addr().String()).Msg("OTLP over gRPC is up")
+	up.Str("otlp_grpc", in.grpc.Addr().String()).Msg("collector is up")
 	return func() {
 		stopHTTP()
 		late := time.AfterFunc(time.Second, server.Stop)

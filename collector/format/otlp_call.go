@@ -210,15 +210,23 @@ func (r *Reader) context(e *event.Event, p *part) {
 
 	status, _ := c.integer(otlpHTTPStatus)
 	e.HTTP = event.HTTP{Status: int(status), Method: c.text(otlpHTTPMethod), ClientIP: c.text(otlpClientAddress)}
-	for name, m := range map[string]meaning{"mcp-protocol-version": otlpRevision, "user-agent": otlpUserAgent} {
-		if c.has(m) {
-			if e.HTTP.Headers == nil {
-				e.HTTP.Headers = map[string]string{}
-			}
-			e.HTTP.Headers[name] = c.text(m)
-		}
-	}
+	e.HTTP.Headers = c.headers()
 	e.Source.Completeness = c.carries()
+}
+
+// headers are those of HTTP that have names of their own here.
+func (c *otlpCall) headers() map[string]string {
+	if !c.has(otlpRevision) && !c.has(otlpUserAgent) {
+		return nil
+	}
+	headers := make(map[string]string, 2)
+	if c.has(otlpRevision) {
+		headers["mcp-protocol-version"] = c.text(otlpRevision)
+	}
+	if c.has(otlpUserAgent) {
+		headers["user-agent"] = c.text(otlpUserAgent)
+	}
+	return headers
 }
 
 // agentOf takes the resource for the agent: it asked.
