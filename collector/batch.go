@@ -29,6 +29,7 @@ type batch struct {
 	repeats map[string]int // equal records without an id so far
 
 	events      int // added, what is lifted from them left out
+	nothing     int // records that tell of nothing that MCP knows
 	records     []kafka.Record
 	bytes       int64 // of the records' and dead letters' values, with what each weighs beside
 	deadLetters []kafka.Record
@@ -76,10 +77,26 @@ func (b *batch) record(index int, l line, reader *format.Reader) error {
 		return b.refuse(index, l.data, &event.FieldError{Reason: l.problem})
 	}
 	events, err := reader.Read(l.data)
+	if err := b.take(events, reader); err != nil {
+		return err
+	}
 	if err != nil {
 		return b.refuse(index, l.data, err)
 	}
+	b.read(events)
+	return nil
+}
+
+// read counts a record that was read.
+func (b *batch) read(events []event.Event) {
 	b.receipt.Accepted++
+	if len(events) == 0 {
+		b.nothing++
+	}
+}
+
+// take adds the events of a record, or of a part of one, that a reader has read.
+func (b *batch) take(events []event.Event, reader *format.Reader) error {
 	for i := range events {
 		raw := reader.Raw(i)
 		if err := b.event(&events[i], raw, b.ordinal(&events[i], raw)); err != nil {
@@ -137,6 +154,19 @@ func (b *batch) bound() error {
 	return nil
 }
 
+// finish commits a batch that was read, or tells why it was not.
+func (b *batch) finish(ctx context.Context, err error) (Receipt, error) {
+	if err == nil {
+		return b.commit(ctx)
+	}
+	if f, ok := errors.AsType[*failure](err); ok && f.kept {
+		if _, err := b.commit(ctx); err != nil {
+			return Receipt{}, err
+		}
+	}
+	return Receipt{}, err
+}
+
 // commit makes the batch durable: dead letters first, so that a shipper that is told of a
 // refusal can rely on it.
 func (b *batch) commit(ctx context.Context) (Receipt, error) {
@@ -155,6 +185,7 @@ func (b *batch) commit(ctx context.Context) (Receipt, error) {
 	c.metrics.produce.Observe(c.o.Now().Sub(began).Seconds())
 	c.metrics.events.WithLabelValues("accepted").Add(float64(b.receipt.Accepted))
 	c.metrics.events.WithLabelValues("refused").Add(float64(len(b.receipt.Refused)))
+	c.metrics.events.WithLabelValues("nothing").Add(float64(b.nothing))
 	c.metrics.events.WithLabelValues("lifted").Add(float64(len(b.records) - b.events))
 	c.metrics.deadLetters.Add(float64(len(b.deadLetters)))
 	return b.receipt, nil

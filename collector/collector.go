@@ -27,6 +27,7 @@ import (
 	"github.com/rs/zerolog"
 
 	"github.com/mcpwatch/mcpwatch/collector/credential"
+	"github.com/mcpwatch/mcpwatch/collector/format"
 	"github.com/mcpwatch/mcpwatch/event"
 	"github.com/mcpwatch/mcpwatch/internal/kafka"
 )
@@ -102,6 +103,8 @@ func New(o Options) (*Collector, error) {
 	c.sources.of = map[sourceName]*source{}
 	c.mux.HandleFunc("POST /v1/events", c.events)
 	c.mux.HandleFunc("POST /v1/ingest/{format}", c.ingest)
+	c.mux.HandleFunc("POST /v1/traces", c.telemetry(format.Traces))
+	c.mux.HandleFunc("POST /v1/logs", c.telemetry(format.Logs))
 	c.mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { answer(w, http.StatusOK, status{"ok"}) })
 	c.mux.HandleFunc("GET /readyz", c.ready)
 	c.mux.Handle("GET /metrics", promhttp.HandlerFor(o.Registry, promhttp.HandlerOpts{}))
@@ -154,10 +157,10 @@ type metrics struct {
 func newMetrics(r prometheus.Registerer) *metrics {
 	m := &metrics{
 		events: prometheus.NewCounterVec(prometheus.CounterOpts{
-			Name: "mcpwatch_collector_events_total", Help: "Events taken in, by result: accepted, refused, or lifted from another.",
+			Name: "mcpwatch_collector_events_total", Help: "Events and records taken in, by result: accepted, refused, lifted from another, or accepted and telling of nothing that MCP knows.",
 		}, []string{"result"}),
 		requests: prometheus.NewCounterVec(prometheus.CounterOpts{
-			Name: "mcpwatch_collector_requests_total", Help: "Requests to /v1/events, by HTTP status.",
+			Name: "mcpwatch_collector_requests_total", Help: "Requests to send events, by HTTP status, of gRPC by what it would be.",
 		}, []string{"code"}),
 		deadLetters: prometheus.NewCounter(prometheus.CounterOpts{
 			Name: "mcpwatch_collector_dead_letters_total", Help: "Records written to mcp.deadletters.",

@@ -38,6 +38,8 @@ type failure struct {
 	code       int
 	reason     string
 	retryAfter time.Duration
+	// kept says that the batch's dead letters are written all the same.
+	kept bool
 }
 
 func (f *failure) Error() string { return f.reason }
@@ -134,10 +136,7 @@ func (c *Collector) take(r *http.Request, read func(b *batch, body []byte) error
 		return Receipt{}, err
 	}
 	c.metrics.bytes.Add(float64(len(body)))
-	if err := read(b, body); err != nil {
-		return Receipt{}, err
-	}
-	return b.commit(r.Context())
+	return b.finish(r.Context(), read(b, body))
 }
 
 // identify says who sends, by what it presents; the error is a *failure.
@@ -162,22 +161,38 @@ const issuerRetry = 10 * time.Second
 
 // answer tells the shipper what became of its request.
 func (c *Collector) answer(w http.ResponseWriter, receipt Receipt, err error) {
-	code := http.StatusAccepted
-	var body any = receipt
 	if err != nil {
-		f := &failure{code: http.StatusInternalServerError, reason: "internal error"}
-		if !errors.As(err, &f) {
-			c.o.Log.Error().Err(err).Msg("taking in events")
-		}
-		code, body = f.code, map[string]string{"error": f.reason}
-		if f.retryAfter > 0 {
-			seconds := int64((f.retryAfter + time.Second - 1) / time.Second)
-			w.Header().Set("Retry-After", strconv.FormatInt(seconds, 10))
-		}
-		if code == http.StatusUnauthorized {
-			w.Header().Set("WWW-Authenticate", `Bearer realm="mcpwatch"`)
-		}
+		f := c.failed(err)
+		f.headers(w)
+		answer(w, f.code, map[string]string{"error": f.reason})
+		return
 	}
-	c.metrics.requests.WithLabelValues(strconv.Itoa(code)).Inc()
-	answer(w, code, body)
+	c.succeeded(http.StatusAccepted)
+	answer(w, http.StatusAccepted, receipt)
+}
+
+// succeeded counts a request that was taken.
+func (c *Collector) succeeded(code int) { c.metrics.requests.WithLabelValues(strconv.Itoa(code)).Inc() }
+
+// failed counts a request that was not, and says what the shipper is told: of what went wrong in here
+// only that.
+func (c *Collector) failed(err error) *failure {
+	f, known := errors.AsType[*failure](err)
+	if !known {
+		c.o.Log.Error().Err(err).Msg("taking in events")
+		f = &failure{code: http.StatusInternalServerError, reason: "internal error"}
+	}
+	c.metrics.requests.WithLabelValues(strconv.Itoa(f.code)).Inc()
+	return f
+}
+
+// headers are those that go with a failure.
+func (f *failure) headers(w http.ResponseWriter) {
+	if f.retryAfter > 0 {
+		seconds := int64((f.retryAfter + time.Second - 1) / time.Second)
+		w.Header().Set("Retry-After", strconv.FormatInt(seconds, 10))
+	}
+	if f.code == http.StatusUnauthorized {
+		w.Header().Set("WWW-Authenticate", `Bearer realm="mcpwatch"`)
+	}
 }

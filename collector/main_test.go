@@ -39,6 +39,8 @@ type site struct {
 	kafka  *kafka.Client
 	url    string
 	now    time.Time
+
+	collector *collector.Collector
 }
 
 func start(t *testing.T, change func(*collector.Options)) *site {
@@ -82,6 +84,7 @@ tokens:
 	if err != nil {
 		t.Fatal(err)
 	}
+	s.collector = c
 	server := httptest.NewServer(c)
 	t.Cleanup(server.Close)
 	t.Cleanup(http.DefaultClient.CloseIdleConnections)

@@ -17,6 +17,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/collectors"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 	"github.com/rs/zerolog"
+	"golang.org/x/net/netutil"
 
 	"github.com/mcpwatch/mcpwatch/alert"
 	"github.com/mcpwatch/mcpwatch/collector"
@@ -145,7 +146,8 @@ func (f serverTLSFlags) config(p part) (*tls.Config, error) {
 type collectorCommand struct {
 	kafkaFlags
 	commonFlags
-	Listen string `help:"Take events in here." default:"127.0.0.1:7400"`
+	Listen   string `help:"Take events in here." default:"127.0.0.1:7400"`
+	OTLPGRPC string `name:"otlp-grpc" help:"Take OTLP over gRPC in here; over HTTP it comes with the rest." placeholder:"HOST:PORT"`
 	serverTLSFlags
 	Credentials string  `help:"Credentials file (YAML): who may send, as which tenant and source." required:"" type:"existingfile" placeholder:"FILE"`
 	Name        string  `help:"This collector's name in events; the host name where not given."`
@@ -177,6 +179,10 @@ func (c *collectorCommand) Run(ctx context.Context, s streams) error {
 	if secure != nil {
 		listener = tls.NewListener(listener, secure)
 	}
+	in := intake{http: listener, secure: secure}
+	if in.grpc, err = listenGRPC(c.OTLPGRPC); err != nil {
+		return err
+	}
 	hangups := make(chan os.Signal, 1)
 	signal.Notify(hangups, syscall.SIGHUP)
 	defer signal.Stop(hangups)
@@ -189,12 +195,62 @@ func (c *collectorCommand) Run(ctx context.Context, s streams) error {
 		o := collector.DefaultOptions()
 		o.Name, o.Credentials = c.Name, credentials
 		o.Quota = credential.Quota{Events: c.Rate, Bytes: c.ByteRate, DayBytes: c.DayBytes}
-		return runCollector(ctx, p, client, listener, o)
+		return runCollector(ctx, p, client, in, o)
 	})
 }
 
+// intake is where a collector listens.
+type intake struct {
+	http net.Listener // by TLS already, where it is
+	// grpc is nil where nobody asked for it; secure is the TLS that it is to have.
+	grpc   net.Listener
+	secure *tls.Config
+}
+
+// maxGRPCConnections bounds the connections of OTLP over gRPC.
+const maxGRPCConnections = 1024
+
+// listenGRPC listens where OTLP over gRPC is to come in, if anywhere.
+func listenGRPC(address string) (net.Listener, error) {
+	if address == "" {
+		return nil, nil //nolint:nilnil // nowhere
+	}
+	listener, err := net.Listen("tcp", address) //nolint:noctx // it binds and does not wait
+	if err != nil {
+		return nil, fmt.Errorf("listening for OTLP over gRPC: %w", err)
+	}
+	return netutil.LimitListener(listener, maxGRPCConnections), nil
+}
+
+// serve takes events in until the returned function is called, which lets requests under way end
+// within a second.
+func (in intake) serve(ctx context.Context, c *collector.Collector, log zerolog.Logger) (stop func()) {
+	stopHTTP := serve(ctx, in.http, c, log)
+	up := log.Info().Str("address", in.http.Addr().String())
+	if in.grpc == nil {
+		up.Msg("collector is up")
+		return stopHTTP
+	}
+	server := c.GRPC(in.secure)
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		if err := server.Serve(in.grpc); err != nil {
+			log.Error().Err(err).Str("address", in.grpc.Addr().String()).Msg("serving OTLP over gRPC")
+		}
+	}()
+	up.Str("otlp_grpc", in.grpc.Addr().String()).Msg("collector is up")
+	return func() {
+		stopHTTP()
+		late := time.AfterFunc(time.Second, server.Stop)
+		server.GracefulStop()
+		late.Stop()
+		<-done
+	}
+}
+
 // runCollector takes events in until ctx ends and the requests under way are done.
-func runCollector(ctx context.Context, p part, client *kafka.Client, listener net.Listener, o collector.Options) error {
+func runCollector(ctx context.Context, p part, client *kafka.Client, in intake, o collector.Options) error {
 	if o.Name == "" {
 		o.Name, _ = os.Hostname()
 	}
@@ -214,8 +270,7 @@ func runCollector(ctx context.Context, p part, client *kafka.Client, listener ne
 	if err != nil {
 		return err
 	}
-	stop := serve(ctx, listener, c, p.log)
-	p.log.Info().Str("address", listener.Addr().String()).Msg("collector is up")
+	stop := in.serve(ctx, c, p.log)
 	c.Tick(ctx, events)
 	stop()
 	return nil

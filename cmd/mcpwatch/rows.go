@@ -80,8 +80,11 @@ func (r *rowReader) end() {
 // row makes events of one record. The next one is read into the same memory.
 func (r *rowReader) row(record []byte) error {
 	read, err := r.reader.Read(record)
-	if err != nil {
+	if err != nil && len(read) == 0 {
 		return r.refuse(err.Error())
+	}
+	if err != nil {
+		r.complain(err.Error())
 	}
 	if len(read) == 1 {
 		if m, err := r.parser.Parse(read[0].Message); err == nil && !m.Holds() {

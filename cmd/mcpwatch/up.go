@@ -36,6 +36,7 @@ type upCommand struct {
 	webhookFlags
 	Data       string        `help:"Directory that holds all data." default:"${data}" type:"path" placeholder:"DIR"`
 	Ports      string        `help:"fixed: 7400 collector, 7401 Kafka, 7402 ClickHouse, 7403 NATS. auto: free ones." enum:"fixed,auto" default:"fixed"`
+	OTLPGRPC   string        `name:"otlp-grpc" help:"Take OTLP over gRPC in here; over HTTP the collector takes it anyway." placeholder:"HOST:PORT"`
 	Demo       bool          `help:"Replay a short session, so that there is something to find."`
 	JSON       bool          `name:"json" help:"Print one line of JSON when ready, and nothing else."`
 	ClickHouse string        `name:"clickhouse" help:"Use this ClickHouse in place of the engine, http://USER:PASSWORD@HOST:8123." placeholder:"URL"`
@@ -89,11 +90,14 @@ type servers struct {
 	natsToken  string
 	clickhouse *clickhouse.Server // nil where a ClickHouse was given
 	collector  net.Listener
+	otlp       net.Listener // nil where nobody asked for it
 }
 
 func (h *servers) close() {
-	if h.collector != nil {
-		_ = h.collector.Close()
+	for _, listener := range []net.Listener{h.collector, h.otlp} {
+		if listener != nil {
+			_ = listener.Close()
+		}
 	}
 	if h.clickhouse != nil {
 		_ = h.clickhouse.Close()
@@ -124,7 +128,8 @@ func (c *upCommand) startServers(ctx context.Context, dir *dataDir, stderr io.Wr
 		if h.collector, err = net.Listen("tcp", port(0)); err != nil { //nolint:noctx // it binds and does not wait
 			return fmt.Errorf("starting the collector: %w", err)
 		}
-		return nil
+		h.otlp, err = listenGRPC(c.OTLPGRPC)
+		return err
 	})
 	group.Go(func() (err error) {
 		h.kafka, err = embeddedkafka.Start(embeddedkafka.Options{Listen: port(1), Data: dir.join("kafka")})
@@ -165,7 +170,7 @@ type site struct {
 	kafka      *kafka.Client
 	store      *storage.Client
 	clickhouse *clickhouse.Server
-	listener   net.Listener
+	intake     intake
 	shippers   *credential.Set
 	set        *rule.Set
 	alerter    func(part, func(finding.Finding)) (*alert.Alerter, error)
@@ -185,7 +190,7 @@ func (c *upCommand) prepare(ctx context.Context, dir *dataDir, h *servers, set *
 		}
 	}
 	s := &site{
-		set: set, listener: h.collector, clickhouse: h.clickhouse, secret: c.WebhookSecret,
+		set: set, intake: intake{http: h.collector, grpc: h.otlp}, clickhouse: h.clickhouse, secret: c.WebhookSecret,
 		shippers: credential.Single(token, credential.Identity{Tenant: "default", Source: "local", Principals: true}),
 		natsURL:  withUser(h.nats.URL(), url.User(h.natsToken)),
 	}
@@ -244,7 +249,7 @@ func (c *upCommand) serve(ctx context.Context, dir *dataDir, s *site, a *announc
 	})
 	// The collector comes last: it is the first to stop.
 	stages.add(ctx, "collector", func(ctx context.Context) error {
-		return runCollector(ctx, named("collector"), s.kafka, s.listener, options)
+		return runCollector(ctx, named("collector"), s.kafka, s.intake, options)
 	})
 	if err := errors.Join(awaitReady(ctx, s.addresses.Collector, stages.failed), dir.announce(s.addresses)); err != nil {
 		return errors.Join(err, stages.stop())
@@ -349,6 +354,10 @@ func newAnnouncer(out io.Writer, asJSON bool) *announcer {
 func (a *announcer) ready(s *site, c *upCommand) {
 	r := s.addresses
 	if a.json {
+		addresses := map[string]string{"collector": r.Collector, "kafka": r.Kafka, "clickhouse": r.ClickHouse, "nats": r.NATS}
+		if s.intake.grpc != nil {
+			addresses["otlp_grpc"] = s.intake.grpc.Addr().String()
+		}
 		line, err := json.Marshal(struct {
 			Ready         bool              `json:"ready"`
 			Addresses     map[string]string `json:"addresses"`
@@ -356,9 +365,7 @@ func (a *announcer) ready(s *site, c *upCommand) {
 			WebhookSecret string            `json:"webhook_secret,omitempty"`
 			Data          string            `json:"data"`
 		}{
-			true,
-			map[string]string{"collector": r.Collector, "kafka": r.Kafka, "clickhouse": r.ClickHouse, "nats": r.NATS},
-			r.Token, s.secret, c.Data,
+			true, addresses, r.Token, s.secret, c.Data,
 		}, json.Deterministic(true))
 		if err == nil {
 			_, _ = fmt.Fprintf(a.out, "%s\n", line)

@@ -42,6 +42,8 @@ const (
 	MCPProxy Format = "mcpproxy"
 	// Toolhive is the audit log of ToolHive.
 	Toolhive Format = "toolhive"
+	// OTLP is OpenTelemetry's: one request to export spans or log records a record, as JSON.
+	OTLP Format = "otlp"
 	// Tools is one tool definition a record, as in a tools/list result.
 	Tools Format = "tools"
 	// HookClaude, HookCodex, HookCursor and HookGemini are what these agents hand their hooks.
@@ -87,6 +89,7 @@ var specs = []spec{
 	},
 	{format: Toolhive, of: "ToolHive, audit log", carries: toolhiveCarries, is: isToolhive, readJSON: (*Reader).readToolhive},
 	{format: Flat, of: "one flat object a call", carries: flatCarries, is: isFlat, readJSON: (*Reader).readFlat},
+	{format: OTLP, of: "OpenTelemetry spans and logs, OTLP/JSON", carries: otlpCarries},
 	{format: JSONRPC, of: "JSON-RPC messages, bare or in an envelope", carries: messageCarries, is: isMessageRecord, readJSON: (*Reader).readMessage},
 	{format: Events, of: "mcpwatch", carries: event.Carriers(), is: isEvent},
 	{format: Tools, of: "tool definitions", carries: toolCarries, is: isTool, readJSON: (*Reader).readTool},
@@ -163,6 +166,7 @@ type Reader struct {
 	made     []event.Event
 	requests []event.Request // of those
 	mended   bool            // the record was no valid Unicode
+	unread   error           // of what lies beside the events in the record
 }
 
 // NewReader returns a reader of a format; "" finds the format of each record by itself. Like
@@ -175,12 +179,22 @@ func NewReader(f Format, limits event.Limits) *Reader {
 // message that it tells of, such as a call and its answer, and none where it tells of nothing
 // that MCP knows, such as a gateway's start. The events are the reader's and good until its next
 // Read: who keeps one clones it. The error is an *event.FieldError, or says that there is no such
-// format.
+// format; where a record has parts of which some can be read, as one of OTLP has, it comes with the
+// events of those.
 func (r *Reader) Read(record []byte) ([]event.Event, error) {
-	r.record, r.made, r.requests, r.mended = record, r.made[:0], r.requests[:0], false
+	r.begin(record)
 	if err := r.read(record); err != nil {
 		return nil, err
 	}
+	return r.end()
+}
+
+func (r *Reader) begin(record []byte) {
+	r.record, r.made, r.requests, r.mended, r.unread = record, r.made[:0], r.requests[:0], false, nil
+}
+
+// end holds what was made to its bounds.
+func (r *Reader) end() ([]event.Event, error) {
 	for i := range r.made {
 		if r.mended {
 			r.made[i].Mark("invalid_utf8")
@@ -189,7 +203,7 @@ func (r *Reader) Read(record []byte) ([]event.Event, error) {
 			return nil, err
 		}
 	}
-	return r.made, nil
+	return r.made, r.unread
 }
 
 // Raw is what the n-th event of the record was made of, for an id where it has none (see
@@ -204,7 +218,12 @@ func (r *Reader) Raw(n int) []byte {
 func (r *Reader) read(record []byte) error {
 	f := r.format
 	if f == "" {
-		f, _ = formatOfText(record)
+		if found, ok := formatOfText(record); ok {
+			f = found
+		}
+	}
+	if f == OTLP {
+		return r.readOTLP(record)
 	}
 	if s, known := specOf(f); known && s.readText != nil && (s.readJSON == nil || !isObject(record)) {
 		r.spec = s
@@ -265,10 +284,11 @@ func Detect(record []byte) (Format, error) {
 	return detect(root)
 }
 
-// formatOfText finds the format of a record that is no JSON.
+// formatOfText finds the format of a record by its first bytes: of one that is no JSON, or that can be
+// longer than what is parsed to find out.
 func formatOfText(record []byte) (Format, bool) {
 	if isObject(record) {
-		return "", false
+		return OTLP, beginsOTLP(record)
 	}
 	for i := range specs {
 		if s := &specs[i]; s.begins != nil && s.begins(record) || s.isLine != nil && s.isLine(record) {

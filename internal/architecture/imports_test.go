@@ -80,6 +80,10 @@ func lines() []line {
 			deny: []string{"github.com/nats-io/nats.go"},
 		},
 		{
+			name: "otlp", except: []string{"collector"},
+			deny: []string{"google.golang.org/grpc", "go.opentelemetry.io/proto"},
+		},
+		{
 			name: "servers", except: []string{"internal/embedded"},
 			deny: []string{"github.com/twmb/franz-go", "github.com/nats-io/nats-server", "github.com/ebitengine/purego"},
 		},
@@ -276,6 +280,8 @@ func TestImportGraphCanFail(t *testing.T) {
 		{"cmd/mcpwatch/e2e_test.go", "github.com/ClickHouse/clickhouse-go/v2", nil},
 		{"alert/bus.go", "github.com/nats-io/nats.go", nil},
 		{"cmd/mcpwatch/up.go", "github.com/nats-io/nats.go/jetstream", []string{"nats"}},
+		{"collector/format/otlp.go", "go.opentelemetry.io/proto/otlp/trace/v1", nil},
+		{"cmd/mcpwatch/parts.go", "google.golang.org/grpc", []string{"otlp"}},
 		{"internal/embedded/kafka/kafka.go", "github.com/twmb/franz-go/pkg/kfake", nil},
 		{"internal/kafka/reader_test.go", "github.com/twmb/franz-go/pkg/kfake", []string{"servers"}},
 		{"alert/bus_test.go", "github.com/nats-io/nats-server/v2/server", []string{"servers"}},
