@@ -13,6 +13,10 @@ const maxWords = 96
 // transcriptLine takes a line of a transcript apart: words and a message. The direction is empty
 // where the words do not say it.
 func transcriptLine(line string) (words string, direction event.Direction, body string, ok bool) {
+	if data, stream := strings.CutPrefix(line, "data:"); stream {
+		body = strings.TrimSpace(data)
+		return "", "", body, body != "" && (body[0] == '{' || body[0] == '[')
+	}
 	at := strings.IndexByte(line[:min(len(line), maxWords)], '{')
 	if at < 0 {
 		return "", "", "", false
@@ -21,8 +25,8 @@ func transcriptLine(line string) (words string, direction event.Direction, body 
 		at--
 	}
 	words, body = strings.TrimSpace(line[:at]), line[at:]
-	if words == "" || words == "data:" {
-		return words, "", body, true
+	if words == "" {
+		return "", "", body, true
 	}
 	if c := line[at-1]; 'a' <= c|0x20 && c|0x20 <= 'z' || !strings.Contains(body[:min(len(body), len(`[{ "`))], `"`) { // code and prose have braces too
 		return "", "", "", false
