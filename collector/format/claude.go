@@ -70,6 +70,9 @@ const (
 
 // isClaude reports whether a line is one that others don't write.
 func isClaude(line []byte) bool {
+	if len(line) < len("2006-01-02T") || line[10] != 'T' {
+		return false
+	}
 	l, ok := claudeLineOf(head(line))
 	if !ok {
 		return false

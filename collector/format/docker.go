@@ -1,6 +1,7 @@
 package format
 
 import (
+	"bytes"
 	"strings"
 	"time"
 
@@ -61,7 +62,10 @@ const (
 
 // isDockerLine reports whether a line is of the gateway's own log.
 func isDockerLine(line []byte) bool {
-	text := strings.TrimSpace(head(line))
+	if line = bytes.TrimSpace(line); len(line) == 0 || line[0] != '-' && line[0] != '>' {
+		return false
+	}
+	text := head(line)
 	return strings.HasPrefix(text, dockerCall) || strings.HasPrefix(text, dockerTook) || strings.HasPrefix(text, dockerReading)
 }
 

@@ -11,6 +11,9 @@ var kuadrantCarries = []string{event.CarriesSession, event.CarriesPrincipal, eve
 // isKuadrant reports whether a line tells of a call. Other lines of the router's log look like
 // anybody's.
 func isKuadrant(line []byte) bool {
+	if !isSlog(line) {
+		return false
+	}
 	message, ok := slogMessage(head(line))
 	return ok && message == "tool call"
 }

@@ -35,6 +35,9 @@ const (
 
 // isVSCode reports whether a line is one that others don't write.
 func isVSCode(line []byte) bool {
+	if len(line) < len("2006-01-02 ") || line[10] != ' ' {
+		return false
+	}
 	_, text, ok := vscodeLineOf(head(line))
 	if !ok {
 		return false
