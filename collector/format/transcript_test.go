@@ -2,10 +2,13 @@ package format_test
 
 import (
 	"bytes"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"strings"
 	"testing"
+
+	"pgregory.net/rapid"
 
 	"github.com/mcpwatch/mcpwatch/collector/format"
 	"github.com/mcpwatch/mcpwatch/event"
@@ -27,6 +30,25 @@ func messages(t *testing.T, in string) (all []string) {
 		t.Errorf("%q: %v", in, err)
 	}
 	return all
+}
+
+// TestATextInAMessageBeginsNoRecord puts hostile texts into a message, as JSON writes them.
+func TestATextInAMessageBeginsNoRecord(t *testing.T) {
+	text := hostile(t)
+	for _, words := range []string{
+		"2026-11-25T09:00:00Z [info] [s] Message from client: ", "2026-11-25 09:00:00.000 [info] [editor -> server] ", "→ ", "client: ", "data: ",
+	} {
+		rapid.Check(t, func(rt *rapid.T) {
+			message, err := json.Marshal(map[string]any{"jsonrpc": "2.0", "id": 1, "method": text.Draw(rt, "method"), "params": map[string]string{"a": text.Draw(rt, "text")}})
+			if err != nil {
+				rt.Fatal(err)
+			}
+			got := messages(t, words+string(message)+"\n"+words+string(message)+"\n")
+			if len(got) != 2 || !strings.HasSuffix(got[0], " "+string(message)) || got[1] != got[0] {
+				rt.Fatalf("%s became %q", message, got)
+			}
+		})
+	}
 }
 
 func TestFramedMessagesAreReadWithoutTheirFrames(t *testing.T) {
