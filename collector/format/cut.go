@@ -36,9 +36,11 @@ func Cut(in io.Reader, f Format, do func(record []byte) error, refuse func(reaso
 	}
 	if spec, ok := specOf(f); ok && spec.begins != nil {
 		return c.blocks(spec.begins, do, refuse)
+	} else if ok && spec.strays {
+		return c.lines(spec.only(do), refuse)
 	}
 	elements := func(record []byte) error {
-		if record[0] == '[' && f != Tools && !isBatch(record) {
+		if _, text := formatOfText(record); record[0] == '[' && !text && f != Tools && !isBatch(record) {
 			return eachElement(record, do, refuse)
 		}
 		return do(record)
@@ -49,17 +51,33 @@ func Cut(in io.Reader, f Format, do func(record []byte) error, refuse func(reaso
 	return c.lines(elements, refuse)
 }
 
-// textOf finds the format of text that a file is in by its first lines, of which one must be as
-// that format's records begin; "" where none is.
+// textOf finds the format of text that a file is in by its first lines, of which the first that is
+// a record of text decides, unless JSON comes first; "" where none does.
 func textOf(start []byte) Format {
 	for line := range bytes.Lines(start) {
-		if line = bytes.TrimSpace(line); len(line) > 0 && line[0] != '{' && line[0] != '[' {
-			if f, ok := formatOfText(line); ok {
-				return f
-			}
+		line = bytes.TrimSpace(line)
+		if isObject(line) || len(line) > 0 && line[0] == '[' && jsontext.Value(line).IsValid(lenient()) {
+			return ""
+		}
+		if f, ok := formatOfText(line); ok {
+			return f
 		}
 	}
 	return ""
+}
+
+// only gives the lines that are records, where others' stand between them: a server's standard
+// error in the log of its host, which is not read, JSON or not.
+func (s *spec) only(do func(record []byte) error) func(record []byte) error {
+	return func(record []byte) error {
+		if s.format == JSONRPCText {
+			record = withoutFrame(record)
+		}
+		if s.isLine(record) || s.readJSON != nil && isObject(record) {
+			return do(record)
+		}
+		return nil
+	}
 }
 
 // eachElement gives the elements of an array that stands on a line: no format's record looks like

@@ -86,7 +86,7 @@ func hostile(t testing.TB) *rapid.Generator[string] {
 // for the member that the gateway itself names its records by.
 func TestATextInARecordChangesNoFormat(t *testing.T) {
 	text := hostile(t)
-	for _, f := range []format.Format{format.Agentgateway, format.ContextForge, format.Envoy, format.MCPProxy, format.Toolhive} {
+	for _, f := range []format.Format{format.Agentgateway, format.ContextForge, format.Envoy, format.MCPProxy, format.Toolhive, format.Docker, format.Lasso, format.Obot, format.Pipelock, format.Splunk} {
 		all := records(t, f)
 		rapid.Check(t, func(rt *rapid.T) {
 			record := rapid.SampledFrom(all).Draw(rt, "record")
@@ -165,6 +165,10 @@ func TestWhoWritesAMessageCannotPassItOffAsALog(t *testing.T) {
 		"contextforge": `"event_type":"x","action_taken":"allowed"`,
 		"log":          `"asctime":"t","levelname":"INFO","process_id":1`,
 		"envoy":        `"start_time":"t","response_code":200`,
+		"docker":       `"trigger":"invoke","target_type":"tool"`,
+		"lasso":        `"capability_type":"x","capability_name":"x"`,
+		"obot":         `"eventType":"x","actor":{},"action":{},"outcome":{}`,
+		"pipelock":     `"pipelock_instance":"x","type":"x"`,
 		"mcpproxy":     `"event":"mcp.session_start","sid":"s"`,
 	}
 	for _, hidden := range []struct {

@@ -25,8 +25,12 @@ const (
 	Agentgateway Format = "agentgateway"
 	// CEF is the Common Event Format as IBM ContextForge writes it.
 	CEF Format = "cef"
+	// ClaudeDesktop is the log of Claude Desktop.
+	ClaudeDesktop Format = "claude-desktop"
 	// ContextForge is the SIEM envelope, the JSON log and the log tables of IBM ContextForge.
 	ContextForge Format = "contextforge"
+	// Docker is the policy audit and the call log of Docker's MCP Gateway.
+	Docker Format = "docker"
 	// Envoy is the access log of Envoy AI Gateway.
 	Envoy Format = "envoy"
 	// Events is our own: one event a record.
@@ -36,10 +40,20 @@ const (
 	Flat Format = "flat"
 	// JSONRPC is a transcript: one JSON-RPC message a record, bare or in an object's "message".
 	JSONRPC Format = "jsonrpc"
+	// JSONRPCText is a transcript of lines that are more than JSON: behind arrows, framed, streamed.
+	JSONRPCText Format = "jsonrpc-text"
 	// Kuadrant is the log of the router of Kuadrant's MCP gateway.
 	Kuadrant Format = "kuadrant"
+	// Lasso is the tracking of Lasso's MCP gateway.
+	Lasso Format = "lasso"
 	// MCPProxy is the record of a session of hoophq/mcpproxy, and its log.
 	MCPProxy Format = "mcpproxy"
+	// Obot is the audit log of Obot.
+	Obot Format = "obot"
+	// Pipelock is what Pipelock sends to a SIEM.
+	Pipelock Format = "pipelock"
+	// Splunk is the source type mcp:jsonrpc.
+	Splunk Format = "splunk"
 	// Toolhive is the audit log of ToolHive.
 	Toolhive Format = "toolhive"
 	// OTLP is OpenTelemetry's: one request to export spans or log records a record, as JSON.
@@ -51,6 +65,8 @@ const (
 	HookCodex  Format = "hook-codex"
 	HookCursor Format = "hook-cursor"
 	HookGemini Format = "hook-gemini"
+	// VSCode is the output of an MCP server in Visual Studio Code.
+	VSCode Format = "vscode"
 )
 
 // spec is what there is to know of a format.
@@ -67,6 +83,8 @@ type spec struct {
 	begins func(line []byte) bool
 	// isLine reports whether a line is a record, for a format of text that has one a line.
 	isLine func(line []byte) bool
+	// strays says that others' lines stand between the records of the log, which are none of it.
+	strays bool
 	// is reports whether a JSON record is one of the format.
 	is func(root event.Value, s shape) bool
 	// readText reads a record of text, which is valid UTF-8, readJSON one of JSON. A format may
@@ -80,14 +98,25 @@ type spec struct {
 var specs = []spec{
 	{format: Agentgateway, of: "agentgateway, JSON log", carries: agentgatewayCarries, unverified: true, is: isAgentgateway, readJSON: (*Reader).readAgentgateway},
 	{format: CEF, of: "IBM ContextForge, CEF for a SIEM", carries: cefCarries, unverified: true, isLine: isCEF, readText: (*Reader).readCEF},
+	{format: ClaudeDesktop, of: "Claude Desktop, mcp*.log", carries: hostCarries, unverified: true, strays: true, isLine: isClaude, readText: (*Reader).readClaude},
 	{format: ContextForge, of: "IBM ContextForge, JSON for a SIEM, log and tables", carries: contextforgeCarries, is: isContextForge, readJSON: (*Reader).readContextForge},
+	{
+		format: Docker, of: "Docker MCP Gateway, policy audit and call log", carries: dockerCarries, unverified: true, strays: true,
+		isLine: isDockerLine, readText: (*Reader).readDockerLine, is: isDocker, readJSON: (*Reader).readDocker,
+	},
 	{format: Envoy, of: "Envoy AI Gateway, access log", carries: envoyCarries, unverified: true, is: isEnvoy, readJSON: (*Reader).readEnvoy},
 	{format: Kuadrant, of: "Kuadrant MCP gateway, router's log", carries: kuadrantCarries, unverified: true, isLine: isKuadrant, readText: (*Reader).readKuadrant},
+	{format: Lasso, of: "Lasso MCP gateway, tracking", carries: lassoCarries, unverified: true, is: isLasso, readJSON: (*Reader).readLasso},
 	{
 		format: MCPProxy, of: "hoophq/mcpproxy, session record and log", carries: mcpproxyCarries,
 		isLine: isMCPProxyLine, readText: (*Reader).readMCPProxyLine, is: isMCPProxy, readJSON: (*Reader).readMCPProxy,
 	},
+	{format: Obot, of: "Obot, audit log", carries: obotCarries, unverified: true, is: isObot, readJSON: (*Reader).readObot},
+	{format: Pipelock, of: "Pipelock, events for a SIEM", carries: pipelockCarries, unverified: true, is: isPipelock, readJSON: (*Reader).readPipelock},
+	{format: Splunk, of: "Splunk, source type mcp:jsonrpc", carries: splunkCarries, unverified: true, is: isSplunk, readJSON: (*Reader).readSplunk},
 	{format: Toolhive, of: "ToolHive, audit log", carries: toolhiveCarries, is: isToolhive, readJSON: (*Reader).readToolhive},
+	{format: VSCode, of: "Visual Studio Code, output of an MCP server", carries: hostCarries, unverified: true, strays: true, isLine: isVSCode, readText: (*Reader).readVSCode},
+	{format: JSONRPCText, of: "JSON-RPC messages behind arrows or words, framed or streamed", carries: messageCarries, unverified: true, strays: true, isLine: isTranscript, readText: (*Reader).readTranscript},
 	{format: Flat, of: "one flat object a call", carries: flatCarries, is: isFlat, readJSON: (*Reader).readFlat},
 	{format: OTLP, of: "OpenTelemetry spans and logs, OTLP/JSON", carries: otlpCarries},
 	{format: JSONRPC, of: "JSON-RPC messages, bare or in an envelope", carries: messageCarries, is: isMessageRecord, readJSON: (*Reader).readMessage},
@@ -126,7 +155,7 @@ func Formats() []Description {
 	all := make([]Description, len(specs))
 	for i := range specs {
 		s := &specs[i]
-		all[i] = Description{s.format, s.of, slices.Clone(s.carries), !s.unverified, s.is != nil, s.readText != nil}
+		all[i] = Description{s.format, s.of, slices.Clone(s.carries), !s.unverified, s.is != nil || s.format == OTLP, s.readText != nil}
 	}
 	slices.SortFunc(all, func(a, b Description) int { return cmp.Compare(a.Format, b.Format) })
 	return all
@@ -289,6 +318,9 @@ func Detect(record []byte) (Format, error) {
 func formatOfText(record []byte) (Format, bool) {
 	if isObject(record) {
 		return OTLP, beginsOTLP(record)
+	}
+	if bytes.HasPrefix(record, []byte("[{")) {
+		return "", false
 	}
 	for i := range specs {
 		if s := &specs[i]; s.begins != nil && s.begins(record) || s.isLine != nil && s.isLine(record) {

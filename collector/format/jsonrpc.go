@@ -11,7 +11,8 @@ var messageCarries = []string{
 }
 
 // readMessage reads a JSON-RPC message, bare or in the "message" of somebody's envelope,
-// of which time, session, direction and a server's name are understood. Where nothing
+// of which time, session, direction, a server's name and http's status and method are
+// understood. One of HTTP that brought no message is an activity. Where nothing
 // says which way a message went, a client's methods go to the server, the server's own
 // and all answers to the client.
 func (r *Reader) readMessage(root event.Value) error {
@@ -23,6 +24,11 @@ func (r *Reader) readMessage(root event.Value) error {
 		} else if raw = root.Get("raw").Text(); raw != "" {
 			body = event.Value{}
 		}
+	}
+	if shape.isExchange() {
+		readEnvelope(r.event(event.ToServer, nil), root)
+		r.made[len(r.made)-1].Activity = exchangeActivity(root.Get("http"))
+		return nil
 	}
 	e := r.event(event.ToServer, body.AppendCompact(nil))
 	e.Raw = raw
@@ -39,12 +45,26 @@ func readEnvelope(e *event.Event, root event.Value) {
 	e.Agent.Name = root.Get("client").Text()
 	e.Transport = root.Get("transport").Text()
 	e.Time, _ = root.Get("time").Time()
+	e.HTTP.Status, e.HTTP.Method = status(root.Get("http", "status")), root.Get("http", "method").Text()
 	switch root.Get("direction").Text() {
 	case "client_to_server", "to_server":
 		e.Direction = event.ToServer
 	case "server_to_client", "to_client":
 		e.Direction = event.ToClient
 	}
+}
+
+// exchangeActivity is what an HTTP request or response without a message tells of.
+func exchangeActivity(http event.Value) string {
+	switch method := http.Get("method").Text(); {
+	case http.Get("status").Exists():
+		return "http_response"
+	case method == "GET":
+		return "stream_start"
+	case method == "DELETE":
+		return "session_end"
+	}
+	return "http_request"
 }
 
 func (r *Reader) directionOf(message []byte) event.Direction {

@@ -14,6 +14,9 @@ var kuadrantCarries = []string{
 // isKuadrant reports whether a line tells of a call. Other lines of the router's log look like
 // anybody's.
 func isKuadrant(line []byte) bool {
+	if !isSlog(line) {
+		return false
+	}
 	message, ok := slogMessage(head(line))
 	return ok && message == "tool call"
 }

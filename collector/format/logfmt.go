@@ -1,6 +1,7 @@
 package format
 
 import (
+	"bytes"
 	"iter"
 	"strconv"
 	"strings"
@@ -47,6 +48,11 @@ func logfmtValue(line string) (value, rest string) {
 		return line, ""
 	}
 	return strings.ToValidUTF8(value, "\uFFFD"), line[len(quoted):]
+}
+
+// isSlog reports whether a line begins as one that slog.TextHandler wrote.
+func isSlog(line []byte) bool {
+	return bytes.HasPrefix(line, []byte("time=")) || bytes.HasPrefix(line, []byte("level="))
 }
 
 // slogMessage is the message of a line that slog.TextHandler wrote, without and with a time before

@@ -22,6 +22,9 @@ func isMCPProxy(root event.Value, s shape) bool {
 
 // isMCPProxyLine reports whether a line is of the program's own log.
 func isMCPProxyLine(line []byte) bool {
+	if !isSlog(line) {
+		return false
+	}
 	message, ok := slogMessage(head(line))
 	if !ok {
 		return false

@@ -14,16 +14,21 @@ type names uint64
 const (
 	hasAction names = 1 << iota
 	hasActionTaken
+	hasActivity
+	hasActor
 	hasAgent
 	hasArgsText
 	hasAscTime
 	hasAuditID
+	hasCapabilityName
+	hasCapabilityType
 	hasComponent
 	hasDescription
 	hasDirection
 	hasError
 	hasEvent
 	hasEventType
+	hasHTTP
 	hasID
 	hasIsSecurityEvent
 	hasJSONRPC
@@ -34,8 +39,10 @@ const (
 	hasMessage
 	hasMethod
 	hasName
+	hasObotType
 	hasOutcome
 	hasParams
+	hasPipelock
 	hasProcessID
 	hasRaw
 	hasRequiresReview
@@ -43,15 +50,18 @@ const (
 	hasResponseCode
 	hasResult
 	hasResultText
+	hasSID
 	hasSchema
 	hasScope
 	hasServer
-	hasSID
 	hasSource
+	hasSourceType
 	hasStartTime
+	hasTargetType
 	hasTime
 	hasTool
 	hasTools
+	hasTrigger
 	hasType
 )
 
@@ -147,6 +157,33 @@ func bitOfLog(name string) names {
 	case "type":
 		return hasType
 	}
+	return bitOfHost(name)
+}
+
+// bitOfHost is of the names that others give the members of their logs.
+func bitOfHost(name string) names {
+	switch name {
+	case "activity":
+		return hasActivity
+	case "actor":
+		return hasActor
+	case "capability_name":
+		return hasCapabilityName
+	case "capability_type":
+		return hasCapabilityType
+	case "eventType":
+		return hasObotType
+	case "http":
+		return hasHTTP
+	case "pipelock_instance":
+		return hasPipelock
+	case "sourcetype":
+		return hasSourceType
+	case "target_type":
+		return hasTargetType
+	case "trigger":
+		return hasTrigger
+	}
 	return 0
 }
 
@@ -187,11 +224,20 @@ func isFlat(_ event.Value, s shape) bool {
 // isMessageRecord reports whether an object is a JSON-RPC message or the envelope of one that is
 // not ours.
 func isMessageRecord(_ event.Value, s shape) bool {
-	return s.isMessage() || s.isEnvelope() && s.texts&(hasServer|hasSource|hasAgent) != 0 // ours holds objects there
+	return s.isMessage() || s.isEnvelope() && s.texts&(hasServer|hasSource|hasAgent) != 0 || s.isExchange()
+}
+
+// isExchange reports whether an object is somebody's envelope of an HTTP request or response that
+// brought no message. Ours holds objects where this has texts.
+func (s shape) isExchange() bool {
+	const exchange = hasServer | hasDirection
+	return s.has&(hasMessage|hasRaw) == 0 && s.has&hasHTTP != 0 && s.texts&exchange == exchange
 }
 
 // isEvent reports whether an object is an event.
-func isEvent(_ event.Value, s shape) bool { return s.isEnvelope() }
+func isEvent(_ event.Value, s shape) bool {
+	return s.isEnvelope() || s.texts&hasActivity != 0 && s.has&hasDirection != 0 && !s.isMessage()
+}
 
 // isEnvelope reports whether an object holds a message: a text is some log's.
 func (s shape) isEnvelope() bool {

@@ -51,6 +51,9 @@ func sourcesTable() string {
 		case d.Text:
 			form = "text"
 		}
+		if carries == "" {
+			carries = "nothing"
+		}
 		if d.Format == format.Events {
 			carries = "what its source says"
 		}

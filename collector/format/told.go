@@ -101,6 +101,9 @@ func outcomeOf(status int) string {
 // timeOf reads a time as logs write it: RFC 3339, or without a zone, which is UTC, and with a
 // space. It is zero where the text is none.
 func timeOf(text string) time.Time {
+	if len(text) < len("2006-01-02 15:04:05") || text[4] != '-' || text[10] != 'T' && text[10] != ' ' {
+		return time.Time{} // most that is none, without the cost of an error
+	}
 	for _, layout := range []string{time.RFC3339, "2006-01-02 15:04:05", "2006-01-02T15:04:05"} { // a fraction is taken by all
 		if t, err := time.Parse(layout, text); err == nil {
 			if t = t.UTC(); t.Year() >= 1 && t.Year() <= 9999 {
