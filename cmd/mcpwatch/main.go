@@ -37,7 +37,7 @@ type cli struct {
 	Sink      sinkCommand      `cmd:"" help:"Carry events and findings from Kafka to ClickHouse."`
 	Alert     alertCommand     `cmd:"" help:"Carry findings from Kafka to NATS and webhooks."`
 	Token     tokenCommand     `cmd:"" help:"Make, list and revoke the tokens that shippers present."`
-	Tap       tapCommand       `cmd:"" help:"Run an MCP server and watch what passes."`
+	Tap       tapCommand       `cmd:"" help:"Run an MCP server, or stand before one, and watch what passes."`
 	Scan      scanCommand      `cmd:"" help:"Apply rules to a file, with no servers at all."`
 	Findings  findingsCommand  `cmd:"" help:"Show findings."`
 	SQL       sqlCommand       `cmd:"" name:"sql" help:"Ask ClickHouse."`
