@@ -164,6 +164,17 @@ func (p *proxy) serve(ctx context.Context, front Proxy) error {
 type passage struct {
 	exchange          *exchange
 	request, response tee
+	once              sync.Once
+}
+
+// end tells the observer of the end, whoever has seen it or not.
+func (w *passage) end() {
+	w.once.Do(func() {
+		w.request.end(noteCut)
+		w.response.end(noteCut)
+		w.request.proxy.watch.queue.signal()
+		w.request.proxy.handlers.Done()
+	})
 }
 
 type passageKey struct{}
@@ -174,23 +185,18 @@ func passageOf(r *http.Request) *passage {
 
 // ServeHTTP implements http.Handler.
 func (p *proxy) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	p.handlers.Add(1)
-	defer p.handlers.Done()
 	if r.Method == http.MethodConnect {
 		w.WriteHeader(http.StatusMethodNotAllowed)
 		return
 	}
 	_ = http.NewResponseController(w).EnableFullDuplex() // HTTP/2 always is
 	way := p.begin(r)
-	defer func() {
-		way.request.end(noteCut)
-		way.response.end(noteCut)
-		p.watch.queue.signal()
-	}()
+	defer way.end()
 	p.reverse.ServeHTTP(exactWriter{w}, r.WithContext(context.WithValue(r.Context(), passageKey{}, way)))
 }
 
 func (p *proxy) begin(r *http.Request) *passage {
+	p.handlers.Add(1)
 	way := &passage{
 		request:  tee{proxy: p, stream: &p.refused, left: r.ContentLength},
 		response: tee{proxy: p, stream: &p.refused, left: -1},
@@ -250,10 +256,12 @@ func (p *proxy) answered(r *http.Response) error {
 		x.replied(r)
 		p.watch.queue.tell(way.response.stream, noteHead, p.now())
 	}
-	if r.StatusCode != http.StatusSwitchingProtocols {
-		way.response.ReadCloser = r.Body
-		r.Body = &way.response
+	if r.StatusCode == http.StatusSwitchingProtocols {
+		way.end() // what follows is not ours to read, and may go on for as long as it likes
+		return nil
 	}
+	way.response.ReadCloser = r.Body
+	r.Body = &way.response
 	return nil
 }
 
