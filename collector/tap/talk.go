@@ -51,14 +51,19 @@ func (t *talk) begin(x *exchange) {
 	if session, legacy := t.endpoints.get(x.path); legacy && x.method == http.MethodPost {
 		x.session, x.transport, x.mcp = session, "sse", true
 	}
-	known, ok := t.sessions.get(x.session)
 	x.agent = t.base.Agent
-	if ok {
-		x.agent.Name, x.agent.Version = known.Name, known.Version
-	}
 	if x.agent.Host == "" {
 		x.agent.Host = x.host
 	}
+}
+
+// agentOf is the agent with the names that it gave in the exchange, or else when its session began.
+func (t *talk) agentOf(x *exchange) event.Agent {
+	agent := x.agent
+	if known, ok := t.sessions.get(x.session); ok && agent.Name == "" {
+		agent.Name, agent.Version = known.Name, known.Version
+	}
+	return agent
 }
 
 // head knows the answer's head.
@@ -114,7 +119,7 @@ const cutFrame = "\n"
 func (u *utterance) set(e *event.Event) {
 	x := u.body.exchange
 	e.Direction, e.Transport, e.Session, e.Trace = directionOf(u.body.way), x.transport, x.session, x.trace
-	e.Agent, e.Principal = x.agent, x.principal
+	e.Agent, e.Principal = u.talk.agentOf(x), x.principal
 	e.HTTP = event.HTTP{Method: x.method, ClientIP: x.clientIP, Headers: x.headers}
 	if u.body.way == toClient && x.answer != nil {
 		e.HTTP.Status, e.HTTP.Headers = x.status, x.answer
@@ -139,6 +144,9 @@ func (u *utterance) said(e *event.Event, m *event.Message) bool {
 	rpc := isRPC(m)
 	if !rpc && (!x.mcp || u.frame.name != "" && u.frame.name != "message" && u.frame.name != cutFrame) {
 		return false
+	}
+	if !rpc && toAgent && x.status == http.StatusAccepted {
+		return false // the message is accepted, and what it says of that is for nobody
 	}
 	x.mcp = true
 	if u.frame.name == cutFrame {
@@ -240,7 +248,7 @@ func without(marks []string, mark string) (kept []string) {
 func (u *utterance) learn(e *event.Event, m *event.Message) {
 	t, x := u.talk, u.body.exchange
 	learn(e, m, &x.agent, &t.base.Server)
-	e.Agent, e.Server = x.agent, t.base.Server
+	e.Agent, e.Server = t.agentOf(x), t.base.Server
 	if e.Direction == event.ToServer && m.Method == "initialize" && x.session != "" {
 		t.sessions.put(x.session, x.agent)
 	}
