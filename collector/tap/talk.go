@@ -72,15 +72,15 @@ func (t *talk) head(x *exchange) {
 		x.session, x.mcp = began, true
 		t.sessions.put(began, x.agent)
 	}
-	if x.method == http.MethodDelete && x.status/100 == 2 {
-		t.sessions.remove(x.session)
-	}
 }
 
 // ended makes an event of an answer that had no message but says something all the same: a refusal,
 // the end of a session, or what the tap itself did.
 func (t *talk) ended(x *exchange, at time.Time) {
 	t.endpoints.remove(x.endpoint)
+	if x.method == http.MethodDelete && x.status/100 == 2 {
+		defer t.sessions.remove(x.session)
+	}
 	if x.responses > 0 || x.status < http.StatusBadRequest && x.outcome == "" && (x.method != http.MethodDelete || x.session == "") {
 		return
 	}
