@@ -44,7 +44,9 @@ func framesOf(stream string) (frames []string) {
 
 func framesIn(stream string, sizes []byte) (frames []string) {
 	s := new(sse)
-	emit := func(f frame) { frames = append(frames, fmt.Sprintf("%q %q %q", f.name, f.id, bytes.Clone(f.data.head))) }
+	emit := func(f frame) {
+		frames = append(frames, fmt.Sprintf("%q %q %q", f.name, f.id, bytes.Clone(f.data.head)))
+	}
 	gap := func(n uint64) { frames = append(frames, fmt.Sprintf("gap of %d", n)) }
 	rest := []byte(stream)
 	for i := 0; len(rest) > 0; i++ {
