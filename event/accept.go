@@ -19,7 +19,8 @@ type Origin struct {
 	// Agent is the only agent that the credential speaks for; "" where it may name any.
 	Agent string
 	// Principals says that the credential is trusted to have authenticated the principals that it
-	// names. Those of others are claims: rules can read them, but they are not who acts.
+	// names, where it does not mark them as claims. Those of others are claims: rules can read them,
+	// but they are not who acts.
 	Principals bool
 }
 
@@ -47,6 +48,10 @@ func (e *Event) Accept(o Origin, received time.Time, raw []byte, ordinal int) {
 	e.Actor = e.actor(o)
 }
 
+// MarkPrincipalClaimed says that the principal is a claim: rules can read it, it is not who acts. A
+// shipper sets it where it could not verify what it read, such as a tap that sees a token pass.
+const MarkPrincipalClaimed = "principal_claimed"
+
 // own holds the event to what its credential may speak for.
 func (e *Event) own(o Origin) {
 	if o.Agent != "" {
@@ -56,7 +61,7 @@ func (e *Event) own(o Origin) {
 		e.Agent.ID = o.Agent
 	}
 	if !o.Principals && e.Principal.Subject != "" {
-		e.Mark("principal_claimed")
+		e.Mark(MarkPrincipalClaimed)
 	}
 }
 
@@ -117,10 +122,11 @@ func (e *Event) actor(o Origin) string {
 		}
 		return kind + ":" + within(maxActor-len(kind)-1, strings.Join(parts, "/"))
 	}
+	principal := o.Principals && e.Principal.Subject != "" && !e.HasMark(MarkPrincipalClaimed)
 	switch {
-	case o.Principals && e.Principal.Subject != "" && o.Agent != "":
+	case principal && o.Agent != "":
 		return join("principal", e.Principal.Issuer, e.Principal.Subject, o.Agent)
-	case o.Principals && e.Principal.Subject != "":
+	case principal:
 		return join("principal", e.Principal.Issuer, e.Principal.Subject)
 	case e.Agent.ID != "":
 		return "agent:" + e.Agent.ID

@@ -107,6 +107,7 @@ func TestTheActorIsTheBestAuthenticatedName(t *testing.T) {
 	for _, c := range []struct{ in, want string }{
 		{`{"principal":{"subject":"alice","issuer":"https://idp/x"},"agent":{"id":"laptop/claude"}}`, "principal:https:%2F%2Fidp%2Fx/alice"},
 		{`{"principal":{"subject":"alice"}}`, "principal:/alice"},
+		{`{"principal":{"subject":"alice"},"marks":["principal_claimed"],"agent":{"host":"192.0.2.9"}}`, "user:192.0.2.9/"},
 		{`{"principal":{"issuer":"https://idp"},"agent":{"id":"laptop-17/claude-code","user":"u"}}`, "agent:laptop-17/claude-code"},
 		{`{"agent":{"host":"h","user":"a/b"}}`, "user:h/a%2Fb"},
 		{`{"agent":{"user":"u"}}`, "user:/u"},

@@ -163,7 +163,8 @@ func (p *Pairer) isOpen(o *orderEntry) bool {
 
 func keyOf(e *Event, id string, requester Direction) (pairKey, bool) {
 	key := pairKey{tenant: e.Tenant, source: e.Source.Name, connection: e.Session, id: keyID(id), direction: requester}
-	if e.Source.Instance != "" {
+	// A tap of a pipe is one connection; one of HTTP has many clients, whose ids are the same.
+	if e.Source.Instance != "" && e.Transport != "http" && e.Transport != "sse" {
 		key.connection, key.instance = e.Source.Instance, true
 	}
 	return key, key.connection != ""

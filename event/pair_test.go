@@ -343,3 +343,33 @@ func TestLongIDsPairToo(t *testing.T) {
 	c.say(event.ToServer, call, `7`)
 	expect(t, c.say(event.ToClient, result, `"`+strings.Repeat("0", 100)+`7"`), `e4 tools/call read_file {"path":"/etc/hosts"}`)
 }
+
+// A tap before an HTTP server is one instance with many clients, each with a request 1 of its own.
+func TestManyClientsOfOneInstancePairBySession(t *testing.T) {
+	p := event.NewPairer(10)
+	say := func(session string, way event.Direction, message string) event.Event {
+		e := event.Event{ID: session, Session: session, Transport: "http", Direction: way, Source: event.Source{Instance: "T1"}}
+		e.Message = jsontext.Value(message)
+		var parser event.Parser
+		m, err := parser.Parse(e.Message)
+		if err != nil {
+			t.Fatal(err)
+		}
+		p.Pair(1, &e, &m)
+		if e.Request != nil {
+			e.Request = new(*e.Request)
+		}
+		return e
+	}
+	for _, session := range []string{"a", "b", ""} {
+		say(session, event.ToServer, `{"jsonrpc":"2.0","id":1,"method":"m"}`)
+	}
+	for _, session := range []string{"b", "a"} {
+		if e := say(session, event.ToClient, `{"jsonrpc":"2.0","id":1,"result":{}}`); e.Request == nil || e.Request.Event != session {
+			t.Errorf("session %s answers %+v", session, e.Request)
+		}
+	}
+	if e := say("", event.ToClient, `{"jsonrpc":"2.0","id":1,"result":{}}`); e.Request != nil || !e.HasMark("unpaired:no_session") {
+		t.Errorf("without a session: %+v, marks %v", e.Request, e.Marks)
+	}
+}

@@ -41,7 +41,7 @@ type cli struct {
 	Sink      sinkCommand      `cmd:"" help:"Carry events and findings from Kafka to ClickHouse."`
 	Alert     alertCommand     `cmd:"" help:"Carry findings from Kafka to NATS and webhooks."`
 	Token     tokenCommand     `cmd:"" help:"Make, list and revoke the tokens that shippers present."`
-	Tap       tapGroup         `cmd:"" help:"Run an MCP server and watch what passes."`
+	Tap       tapGroup         `cmd:"" help:"Run an MCP server, or stand before one, and watch what passes."`
 	Hook      hookGroup        `cmd:"" help:"Watch an agent's own tools by its hooks."`
 	Inventory inventoryCommand `cmd:"" help:"List the MCP servers that clients on this machine know."`
 	Scan      scanCommand      `cmd:"" help:"Apply rules to a file, with no servers at all."`

@@ -12,6 +12,7 @@ import (
 	"github.com/rs/zerolog"
 
 	"github.com/mcpwatch/mcpwatch/collector/tap"
+	"github.com/mcpwatch/mcpwatch/event"
 	"github.com/mcpwatch/mcpwatch/internal/tlsfiles"
 )
 
@@ -28,31 +29,55 @@ type shipFlags struct {
 type tapCommand struct {
 	Server string `help:"The server's name in events." required:"" placeholder:"NAME"`
 	shipFlags
-	Agent   string   `help:"The agent's id; HOST/USER where not given." placeholder:"ID"`
-	DryRun  bool     `help:"Print on standard error the events that would be shipped, and ship none."`
-	Verbose bool     `help:"Say on standard error what the tap does."`
-	Command []string `arg:"" passthrough:"" help:"-- and the server's command line."`
+	Agent   string `help:"The agent's id; HOST/USER where not given, and with --listen nothing: the agents are many." placeholder:"ID"`
+	DryRun  bool   `help:"Print on standard error the events that would be shipped, and ship none."`
+	Verbose bool   `help:"Say on standard error what the tap does."`
+	proxyFlags
+	Command []string `arg:"" optional:"" passthrough:"" help:"-- and the server's command line."`
 }
 
 // spoolDir is where taps keep what is not shipped yet, in the data directory.
 const spoolDir = "spool"
 
-// Run implements the command. It does not use the command's context: signals are the
-// server's, and the tap ends when the server does.
-func (c *tapCommand) Run(s streams) error {
-	if len(c.Command) < 2 || c.Command[0] != "--" {
-		return &exitError{code: exitUsage, err: errors.New("tap: the server's command stands after --: mcpwatch tap --server NAME -- COMMAND")}
-	}
-	command := c.Command[1:]
-	o := tap.DefaultOptions()
-	o.Server, o.Command = c.Server, command
-	o.SpoolDir = c.spool()
-	o.Target = c.target
-	var err error
-	if o.TLS, err = tlsfiles.Client(c.CA, c.ClientCert, c.ClientKey); err != nil {
+// Run implements the command. Before a server of its own it does not use the command's context:
+// signals are the server's, and the tap ends when the server does.
+func (c *tapCommand) Run(ctx context.Context, s streams) error {
+	o, err := c.options(s)
+	if err != nil {
 		return &exitError{code: exitUsage, err: err}
 	}
+	if c.isProxy() {
+		return c.serve(ctx, s, o)
+	}
+	if len(c.Command) < 2 || c.Command[0] != "--" {
+		return &exitError{code: exitUsage, err: errors.New("tap: the server's command stands after --: mcpwatch tap --server NAME -- COMMAND; " +
+			"or --listen ADDR --upstream URL stands before an HTTP server")}
+	}
+	o.Command = c.Command[1:]
 	o.Env = withoutToken(os.Environ())
+	code, err := tap.Run(context.WithoutCancel(ctx), o)
+	if code != exitDone || err != nil {
+		return &exitError{code: code, err: err}
+	}
+	return nil
+}
+
+// isProxy says which form it is. A command decides: --listen may be there for a collector's sake, from
+// the environment or the configuration file.
+func (c *tapCommand) isProxy() bool { return c.Listen != "" && len(c.Command) == 0 }
+
+// options are those that both forms of the tap have.
+func (c *tapCommand) options(s streams) (o tap.Options, err error) {
+	o = tap.DefaultOptions()
+	o.Server = c.Server
+	o.SpoolDir = c.spool()
+	o.Target = c.target
+	if o.TLS, err = tlsfiles.Client(c.CA, c.ClientCert, c.ClientKey); err != nil {
+		return o, err
+	}
+	if c.isProxy() {
+		o.Agent = event.Agent{} // whoever runs the proxy is none of its agents
+	}
 	if c.Agent != "" {
 		o.Agent.ID = c.Agent
 	}
@@ -62,11 +87,7 @@ func (c *tapCommand) Run(s streams) error {
 	if c.Verbose {
 		o.Logger = zerolog.New(s.err).With().Timestamp().Str("part", "tap").Logger()
 	}
-	code, err := tap.Run(context.Background(), o)
-	if code != exitDone || err != nil {
-		return &exitError{code: code, err: err}
-	}
-	return nil
+	return o, nil
 }
 
 // spool is a folder for each collector: what is kept for one goes to no other.

@@ -160,8 +160,8 @@ func BenchmarkObserve(b *testing.B) {
 	response := []byte(`{"jsonrpc":"2.0","id":1,"result":{"content":[{"type":"text","text":"127.0.0.1 localhost"}]}}` + "\n")
 	b.ReportAllocs()
 	for b.Loop() {
-		ob.o.chunk(chunk{way: toServer, at: ob.now}, request)
-		ob.o.chunk(chunk{way: toClient, at: ob.now}, response)
+		ob.pipes[toServer].chunk(chunk{at: ob.now}, request)
+		ob.pipes[toClient].chunk(chunk{at: ob.now}, response)
 		ob.o.flush()
 	}
 }

@@ -1,6 +1,10 @@
 package tap
 
-import "github.com/mcpwatch/mcpwatch/event"
+import (
+	"time"
+
+	"github.com/mcpwatch/mcpwatch/event"
+)
 
 // emit encodes an event made of a line. An event that is too long with its context around
 // the message, or that cannot be encoded for what was taken over from its request, is cut
@@ -52,6 +56,15 @@ func (o *observer) encode(e *event.Event) bool {
 		o.save()
 	}
 	return true
+}
+
+// unseen declares bytes that were never observed.
+func (o *observer) unseen(in scene, at time.Time, bytes uint64) {
+	o.counters.queueLost.Add(bytes)
+	o.log.Warn().Uint64("bytes", bytes).Msg("bytes were not observed: too many at once")
+	e := o.event(at)
+	in.set(&e)
+	o.declare(&e, gap{reason: GapQueueFull, bytes: bytes})
 }
 
 // declare makes e the event of a gap.

@@ -8,6 +8,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
+	"net/url"
 	"os"
 	"os/exec"
 	"os/signal"
@@ -105,6 +107,8 @@ func play(mode string) int {
 		return playMCP()
 	case "tap":
 		return playTap()
+	case "proxy":
+		return playProxy()
 	}
 	return 99
 }
@@ -153,6 +157,7 @@ type tapConfig struct {
 	Args                         []string
 	SegmentBytes                 int64
 	FileLimit                    uint64 // RLIMIT_FSIZE, 0 for none
+	Upstream                     string // of a proxy
 }
 
 const tapVar = "MCPWATCH_TAP_TEST_CONFIG"
@@ -166,9 +171,42 @@ func playTap() int {
 		return 97
 	}
 	self, _ := os.Executable()
+	o := c.options()
+	o.Command, o.Env = append([]string{self}, c.Args...), append(os.Environ(), modeVar+"="+c.Mode)
+	code, err := Run(context.Background(), o)
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+	}
+	return code
+}
+
+// playProxy prints its address and serves until its input ends.
+func playProxy() int {
+	var c tapConfig
+	if err := json.Unmarshal([]byte(os.Getenv(tapVar)), &c); err != nil {
+		return 98
+	}
+	if c.FileLimit > 0 && limitFiles(c.FileLimit) != nil {
+		return 97
+	}
+	listener, err1 := net.Listen("tcp", "127.0.0.1:0")
+	upstream, err2 := url.Parse(c.Upstream)
+	if err1 != nil || err2 != nil {
+		return 96
+	}
+	fmt.Println("http://" + listener.Addr().String())
+	ctx, cancel := context.WithCancel(context.Background())
+	go func() { _, _ = io.Copy(io.Discard, os.Stdin); cancel() }()
+	if err := Serve(ctx, c.options(), Proxy{Listener: listener, Upstream: upstream}); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
+	return 0
+}
+
+func (c *tapConfig) options() Options {
 	o := DefaultOptions()
-	o.Server, o.Command, o.Env = "files", append([]string{self}, c.Args...), append(os.Environ(), modeVar+"="+c.Mode)
-	o.SpoolDir = c.SpoolDir
+	o.Server, o.SpoolDir = "files", c.SpoolDir
 	o.NewInstance = func() string { return c.Instance }
 	o.Target = func(context.Context) (string, string, error) { return c.Endpoint, "secret", nil }
 	o.RetryMin, o.RetryMax = time.Millisecond, 5*time.Millisecond
@@ -177,22 +215,23 @@ func playTap() int {
 	if c.SegmentBytes > 0 {
 		o.SegmentBytes = c.SegmentBytes
 	}
-	code, err := Run(context.Background(), o)
-	if err != nil {
-		fmt.Fprintln(os.Stderr, err)
-	}
-	return code
+	return o
 }
 
 // tapProcess starts a tap as a process of its own, with pipes to it. Its log goes to
 // stderr, which may be nil.
 func tapProcess(t testing.TB, c tapConfig, stderr *os.File) (cmd *exec.Cmd, stdin io.WriteCloser, stdout io.ReadCloser) {
 	t.Helper()
+	return process(t, "tap", c, stderr)
+}
+
+func process(t testing.TB, mode string, c tapConfig, stderr *os.File) (cmd *exec.Cmd, stdin io.WriteCloser, stdout io.ReadCloser) {
+	t.Helper()
 	config, err := json.Marshal(c)
 	if err != nil {
 		t.Fatal(err)
 	}
-	command, env := server(t, "tap")
+	command, env := server(t, mode)
 	cmd = exec.Command(command[0])
 	cmd.Env = append(env, tapVar+"="+string(config))
 	if stderr != nil {

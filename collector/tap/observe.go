@@ -38,11 +38,10 @@ type observer struct {
 	// appended is told that the spool has grown.
 	appended func()
 
-	parser  event.Parser
-	items   event.Parser // for a batch's messages, while parser holds the batch
-	pairer  *event.Pairer
-	asked   int64 // requests so far
-	streams [directions]stream
+	parser event.Parser
+	items  event.Parser // for a batch's messages, while parser holds the batch
+	pairer *event.Pairer
+	asked  int64 // requests so far
 
 	out     []byte // records not yet appended
 	unsaved gap    // what out holds
@@ -50,25 +49,20 @@ type observer struct {
 	gaps    gaps   // to be declared
 }
 
-// stream is one direction.
-type stream struct {
-	splitter splitter
-	// lost are bytes of a gap that is still open: up to the next line's start what comes
-	// is the rest of a line whose beginning is missing.
-	lost uint64
+// scene is where a message is said.
+type scene interface {
+	// set sets what the scene alone knows of an event.
+	set(e *event.Event)
+	// said pairs a message with its request and learns from it. A text that cannot be read comes as
+	// an empty message. It reports whether there shall be an event of it.
+	said(e *event.Event, m *event.Message) bool
 }
 
 func newObserver(o *Options, instance string, store *store, counters *Counters, appended func()) *observer {
 	base := event.Event{
-		Agent:     o.Agent,
-		Server:    event.Server{ID: o.Server},
-		Session:   instance,
-		Transport: "stdio",
-		Source:    event.Source{Format: "tap", Instance: instance, Completeness: Carries()},
-	}
-	var truncated bool
-	if base.Server.Command, truncated = commandLine(o.Command); truncated {
-		base.Mark("truncated:server.command")
+		Agent:  o.Agent,
+		Server: event.Server{ID: o.Server},
+		Source: event.Source{Format: "tap", Instance: instance},
 	}
 	return &observer{
 		base: base, instance: instance, store: store, counters: counters, log: o.Logger, now: o.Now, appended: appended,
@@ -76,7 +70,7 @@ func newObserver(o *Options, instance string, store *store, counters *Counters, 
 	}
 }
 
-// run observes until the queue is closed and empty, then ends both streams.
+// run observes until the queue is closed and empty.
 func (o *observer) run(q *queue) {
 	for {
 		b, done := q.take()
@@ -86,7 +80,6 @@ func (o *observer) run(q *queue) {
 			q.recycle(b)
 			o.flush()
 		case done:
-			o.end(q.rest())
 			return
 		default:
 			o.flush() // gaps that the store has to declare
@@ -99,58 +92,14 @@ func (o *observer) run(q *queue) {
 func (o *observer) block(b *block) {
 	data := b.data
 	for _, c := range b.chunks {
-		o.chunk(c, data[:c.n])
+		c.stream.observe(c, data[:c.n])
 		data = data[c.n:]
 	}
 }
 
-func (o *observer) chunk(c chunk, p []byte) {
-	s := &o.streams[c.way]
-	if c.lost > 0 {
-		s.lost += c.lost + uint64(s.splitter.drop())
-	}
-	if s.lost > 0 {
-		i := bytes.IndexByte(p, '\n')
-		if i < 0 {
-			s.lost += uint64(len(p))
-			return
-		}
-		s.lost += uint64(i)
-		p = p[i+1:]
-		o.gapOf(c.way, c.at)
-	}
-	s.splitter.feed(p, func(l line) { o.line(c.way, l, c.at) })
-}
-
-// end takes what is left of both streams as their last lines.
-func (o *observer) end(lost [directions]uint64) {
-	for way := range o.streams {
-		s := &o.streams[way]
-		if lost[way] > 0 {
-			s.lost += lost[way] + uint64(s.splitter.drop())
-		}
-		if s.lost > 0 {
-			o.gapOf(way, o.now())
-		}
-		s.splitter.end(func(l line) { o.line(way, l, o.now()) })
-	}
-	o.flush()
-}
-
-// gapOf ends a direction's open gap and declares it.
-func (o *observer) gapOf(way int, at time.Time) {
-	g := gap{reason: GapQueueFull, bytes: o.streams[way].lost}
-	o.streams[way].lost = 0
-	o.counters.queueLost.Add(g.bytes)
-	o.log.Warn().Uint64("bytes", g.bytes).Msg("bytes were not observed: too many at once")
-	e := o.event(at)
-	e.Direction = directionOf(way)
-	o.declare(&e, g)
-}
-
-// line makes an event of one line. A fault of ours must not end the connection: it costs
-// the line, and is declared.
-func (o *observer) line(way int, l line, at time.Time) {
+// line makes an event of one line, or one body. A fault of ours must not end the connection:
+// it costs the line, and is declared.
+func (o *observer) line(in scene, l line, at time.Time) {
 	defer func() {
 		if fault := recover(); fault != nil {
 			o.counters.faultLost.Add(1)
@@ -160,15 +109,23 @@ func (o *observer) line(way int, l line, at time.Time) {
 		}
 	}()
 	e := o.event(at)
-	e.Direction = directionOf(way)
+	in.set(&e)
+	var m event.Message
+	isJSON := true
+	if !l.long() {
+		m, isJSON = o.message(&e, l.head)
+	}
+	if !in.said(&e, &m) {
+		o.sequence-- // the number is not used
+		return
+	}
 	switch {
 	case l.long():
 		o.truncate(&e, l, "truncated:message")
-	case !o.message(&e, l.head):
+	case !isJSON:
 		o.counters.notJSON.Add(1)
 		o.raw(&e, l)
 	}
-	e.Agent, e.Server = o.base.Agent, o.base.Server
 	o.emit(&e, l)
 }
 
@@ -191,9 +148,9 @@ func (o *observer) event(at time.Time) event.Event {
 	return e
 }
 
-// message fills in a line of JSON; it reports false if the line is none. What the agents'
+// message fills in a line of JSON and takes it apart; it reports false if the line is none. What the agents'
 // parsers forgive is repaired and marked: invalid UTF-8, and half a surrogate pair.
-func (o *observer) message(e *event.Event, text []byte) bool {
+func (o *observer) message(e *event.Event, text []byte) (event.Message, bool) {
 	repaired := !utf8.Valid(text)
 	if repaired {
 		text = bytes.ToValidUTF8(text, []byte("\uFFFD"))
@@ -202,7 +159,7 @@ func (o *observer) message(e *event.Event, text []byte) bool {
 	if !value.IsValid(jsontext.AllowDuplicateNames(true)) {
 		value = value.Clone()
 		if value.Format(jsontext.AllowDuplicateNames(true), jsontext.AllowInvalidUTF8(true)) != nil {
-			return false
+			return event.Message{}, false
 		}
 		repaired = true
 	}
@@ -212,16 +169,9 @@ func (o *observer) message(e *event.Event, text []byte) bool {
 	e.Message = value
 	m, err := o.parser.Parse(value)
 	if err != nil {
-		return true // JSON to one parser and not to the other, such as nesting over 300 levels
+		m = event.Message{} // JSON to one parser and not to the other, such as nesting over 300 levels
 	}
-	o.pair(e, &m)
-	for _, child := range batched(e, &m) {
-		if cm, err := o.items.Parse(child.Message); err == nil {
-			o.pair(&child, &cm)
-		}
-	}
-	o.learn(e, &m)
-	return true
+	return m, true
 }
 
 // pair counts requests for positions, so that a slow one may notify as often as it likes.
@@ -243,8 +193,7 @@ func batched(e *event.Event, m *event.Message) []event.Event {
 
 // learn takes the names that client and server claim: in initialize, in server/discover
 // and, from 2026-07-28 on, in each message's _meta.
-func (o *observer) learn(e *event.Event, m *event.Message) {
-	agent, server := &o.base.Agent, &o.base.Server
+func learn(e *event.Event, m *event.Message, agent *event.Agent, server *event.Server) {
 	if e.Direction == event.ToServer {
 		claim(m.Params.Get("_meta", event.MetaPrefix+"clientInfo"), &agent.Name, &agent.Version)
 		if m.Method == "initialize" {

@@ -17,6 +17,7 @@ import (
 type observed struct {
 	t     testing.TB
 	o     *observer
+	pipes [directions]*pipe
 	queue *queue
 	now   time.Time
 }
@@ -29,6 +30,7 @@ func newObserved(t testing.TB, queueBytes int) *observed {
 	o.Now = func() time.Time { ob.now = ob.now.Add(time.Second); return ob.now }
 	store := newStore(&o, "T1", o.Counters, ob.queue.signal)
 	ob.o = newObserver(&o, "T1", store, o.Counters, func() {})
+	ob.pipes = newPipes(ob.o, o.Command)
 	t.Cleanup(func() {
 		if err := store.closeOwn(); err != nil {
 			t.Error(err)
@@ -39,14 +41,17 @@ func newObserved(t testing.TB, queueBytes int) *observed {
 
 func (ob *observed) say(way int, text string) {
 	for len(text) > blockBytes {
-		ob.queue.put(way, []byte(text[:blockBytes]), ob.o.now())
+		ob.queue.put(&ob.pipes[way].stream, []byte(text[:blockBytes]), ob.o.now())
 		text = text[blockBytes:]
 	}
-	ob.queue.put(way, []byte(text), ob.o.now())
+	ob.queue.put(&ob.pipes[way].stream, []byte(text), ob.o.now())
 }
 
 // end lets the observer take all that was said and returns the events in the spool.
 func (ob *observed) end() []event.Event {
+	for _, p := range ob.pipes {
+		ob.queue.tell(&p.stream, noteEnd, ob.o.now())
+	}
 	ob.queue.close()
 	ob.o.run(ob.queue)
 	return spooled(ob.t, ob.o.store.own.dir)
@@ -264,11 +269,12 @@ func TestFullQueueIsDeclared(t *testing.T) {
 
 func TestQueueIsBoundedByChunksToo(t *testing.T) {
 	q := newQueue(2 * blockBytes)
+	var s stream
 	for range 3 * blockChunks {
-		q.put(toServer, []byte{'x'}, time.Time{})
+		q.put(&s, []byte{'x'}, time.Time{})
 	}
-	if lost := q.rest(); lost[toServer] != blockChunks {
-		t.Errorf("%d bytes lost, want %d: a block holds %d chunks", lost[toServer], blockChunks, blockChunks)
+	if s.lost != blockChunks {
+		t.Errorf("%d bytes lost, want %d: a block holds %d chunks", s.lost, blockChunks, blockChunks)
 	}
 }
 

@@ -113,9 +113,19 @@ func localAgent() event.Agent {
 
 const maxName = 1024 // bytes of a name in an event, as the event package bounds it
 
-// validate reports every problem at once.
-func (o *Options) validate() error {
-	var problems []error
+// problemsOfCommand are those that Run alone has.
+func (o *Options) problemsOfCommand() (problems []error) {
+	if len(o.Command) == 0 || o.Command[0] == "" {
+		problems = append(problems, errors.New("Command is empty"))
+	}
+	if o.Stdin == nil || o.Stdout == nil {
+		problems = append(problems, errors.New("Stdin and Stdout must be set"))
+	}
+	return problems
+}
+
+// validate reports every problem at once, and those found before.
+func (o *Options) validate(problems ...error) error {
 	require := func(ok bool, format string, args ...any) {
 		if !ok {
 			problems = append(problems, fmt.Errorf(format, args...))
@@ -124,8 +134,6 @@ func (o *Options) validate() error {
 	require(o.Server != "", "Server is empty")
 	require(len(o.Server) <= maxName, "Server has %d bytes, at most %d are taken", len(o.Server), maxName)
 	require(utf8.ValidString(o.Server), "Server is not UTF-8")
-	require(len(o.Command) > 0 && o.Command[0] != "", "Command is empty")
-	require(o.Stdin != nil && o.Stdout != nil, "Stdin and Stdout must be set")
 	for _, f := range []struct{ name, value string }{
 		{"Agent.ID", o.Agent.ID},
 		{"Agent.Name", o.Agent.Name},

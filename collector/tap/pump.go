@@ -10,6 +10,7 @@ import (
 // pump copies one direction until it ends. It owns nothing but its buffer.
 type pump struct {
 	way      int
+	stream   *stream
 	src, dst *os.File
 	queue    *queue
 	counters *Counters
@@ -41,7 +42,7 @@ func (p *pump) run() error {
 }
 
 func (p *pump) pass(b []byte) error {
-	p.queue.put(p.way, b, p.now())
+	p.queue.put(p.stream, b, p.now())
 	_, err := p.dst.Write(b)
 	p.queue.signal()
 	p.counters.bytes.Add(uint64(len(b)))

@@ -1,6 +1,7 @@
 package tap
 
 import (
+	"math"
 	"sync"
 	"time"
 )
@@ -16,12 +17,32 @@ const (
 	freeBlocks = 8
 )
 
-// chunk describes the next n bytes of a block: one read of one pump.
+// stream is where bytes come from, in their order, and who observes them.
+type stream struct {
+	// observe is called by the observer for each chunk, with its bytes.
+	observe func(c chunk, p []byte)
+	// lost are bytes of which no chunk has told; the queue's mutex guards it.
+	lost uint64
+}
+
+// note is what a chunk tells beside its bytes.
+type note uint8
+
+const (
+	noteNone  note = iota
+	noteBegin      // an exchange begins
+	noteHead       // the head of its answer is there
+	noteEnd        // the stream has ended
+	noteCut        // the stream has ended before its end
+)
+
+// chunk describes the next n bytes of a block: one read of one stream, or none and a note.
 type chunk struct {
-	way  int
-	n    int
-	at   time.Time
-	lost uint64 // bytes of this direction that were lost just before
+	stream *stream
+	n      int
+	at     time.Time
+	lost   uint64 // bytes of this stream that were lost just before
+	note   note
 }
 
 // block holds chunks in the order they were read.
@@ -35,8 +56,8 @@ func (b *block) fits(n int) bool {
 	return len(b.data)+n <= cap(b.data) && len(b.chunks) < cap(b.chunks)
 }
 
-// queue hands bytes from the pumps to the observer. It never blocks a pump: where the
-// observer is too far behind, bytes are lost and the next chunk of that direction says
+// queue hands bytes from those who pass them on to the observer. It never blocks them: where
+// the observer is too far behind, bytes are lost and the next chunk of that stream says
 // how many. Memory is counted in whole blocks.
 type queue struct {
 	wake chan struct{} // holds a value when there may be something to take
@@ -49,7 +70,6 @@ type queue struct {
 		free        *block
 		frees       int
 		blocks      int // in the queue or with the observer
-		lost        [directions]uint64
 		closed      bool
 	}
 }
@@ -58,25 +78,53 @@ func newQueue(bytes int) *queue {
 	return &queue{wake: make(chan struct{}, 1), done: make(chan struct{}), most: bytes / blockBytes}
 }
 
-// put copies p, at most blockBytes, into the queue. It wakes nobody: the pump does that
-// with signal, after it has passed the bytes on.
-func (q *queue) put(way int, p []byte, at time.Time) {
+// put copies p, at most blockBytes, into the queue. It wakes nobody: who put it does that
+// with signal, after the bytes are passed on.
+func (q *queue) put(from *stream, p []byte, at time.Time) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	b := q.mu.last
-	if b == nil || !b.fits(len(p)) {
-		if b = q.addBlockLocked(); b == nil {
-			q.mu.lost[way] += uint64(len(p))
-			return
-		}
+	b := q.roomLocked(len(p), q.most)
+	if b == nil {
+		from.lost += uint64(len(p))
+		return
 	}
 	b.data = append(b.data, p...)
-	b.chunks = append(b.chunks, chunk{way: way, n: len(p), at: at, lost: q.mu.lost[way]})
-	q.mu.lost[way] = 0
+	b.addLocked(chunk{stream: from, n: len(p), at: at})
 }
 
-func (q *queue) addBlockLocked() *block {
-	if q.mu.closed || q.mu.blocks >= q.most {
+// begin puts the note that an exchange begins, unless the queue is full.
+func (q *queue) begin(from *stream, at time.Time) bool {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	b := q.roomLocked(0, q.most)
+	if b == nil {
+		return false
+	}
+	b.addLocked(chunk{stream: from, at: at, note: noteBegin})
+	return true
+}
+
+// tell puts a note, however full the queue is: a stream has few, and as many streams are open
+// as somebody has connections for.
+func (q *queue) tell(from *stream, n note, at time.Time) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if b := q.roomLocked(0, math.MaxInt); b != nil {
+		b.addLocked(chunk{stream: from, at: at, note: n})
+	}
+}
+
+func (b *block) addLocked(c chunk) {
+	c.lost, c.stream.lost = c.stream.lost, 0
+	b.chunks = append(b.chunks, c)
+}
+
+// roomLocked is the last block or a new one, or nil where there are that many.
+func (q *queue) roomLocked(bytes, most int) *block {
+	if q.mu.last != nil && q.mu.last.fits(bytes) {
+		return q.mu.last
+	}
+	if q.mu.closed || q.mu.blocks >= most {
 		return nil
 	}
 	b := q.mu.free
@@ -131,6 +179,7 @@ func (q *queue) take() (b *block, closed bool) {
 
 // recycle takes back a block that the observer is done with.
 func (q *queue) recycle(b *block) {
+	clear(b.chunks) // or their streams would be held
 	b.data, b.chunks = b.data[:0], b.chunks[:0]
 	q.mu.Lock()
 	defer q.mu.Unlock()
@@ -148,11 +197,4 @@ func (q *queue) close() {
 	q.mu.Unlock()
 	close(q.done)
 	q.signal()
-}
-
-// rest returns the bytes lost that no chunk has told of.
-func (q *queue) rest() [directions]uint64 {
-	q.mu.Lock()
-	defer q.mu.Unlock()
-	return q.mu.lost
 }

@@ -28,7 +28,7 @@ const usage = 64
 // While Stdin is a blocking file, which cannot be woken, a goroutine that reads it outlives
 // Run; the caller is expected to exit.
 func Run(ctx context.Context, o Options) (int, error) {
-	if err := o.validate(); err != nil {
+	if err := o.validate(o.problemsOfCommand()...); err != nil {
 		return usage, err
 	}
 	instance, err := o.instance()
@@ -46,8 +46,10 @@ func Run(ctx context.Context, o Options) (int, error) {
 		signals.discard()
 		return code, err
 	}
-	w := startWatch(ctx, &o, instance)
-	conn := connect(c, &o, w)
+	w := newWatch(&o, instance)
+	pipes := newPipes(w.observer, o.Command)
+	w.start(ctx)
+	conn := connect(c, &o, w, pipes)
 	ended := make(chan struct{})
 	go signals.passTo(c.cmd.Process, ended, func() {
 		conn.abandon()
@@ -58,6 +60,9 @@ func Run(ctx context.Context, o Options) (int, error) {
 	close(ended)
 	o.Logger.Debug().Str("instance", instance).Int("code", code).Msg("the server has ended")
 	conn.finish()
+	for _, p := range pipes {
+		w.queue.tell(&p.stream, noteEnd, o.Now())
+	}
 	w.finish(o.Linger)
 	signals.stop()
 	return code, err
@@ -72,14 +77,14 @@ type connection struct {
 	once      sync.Once
 }
 
-func connect(c *child, o *Options, w *watch) *connection {
+func connect(c *child, o *Options, w *watch, pipes [directions]*pipe) *connection {
 	conn := &connection{
 		child: c, options: o,
 		in: make(chan struct{}), out: make(chan struct{}), abandoned: make(chan struct{}),
 	}
 	go func() {
 		defer close(conn.in)
-		p := pump{way: toServer, src: o.Stdin, dst: c.stdin, queue: w.queue, counters: w.counters, now: o.Now}
+		p := pump{way: toServer, stream: &pipes[toServer].stream, src: o.Stdin, dst: c.stdin, queue: w.queue, counters: w.counters, now: o.Now}
 		if p.run() != nil {
 			_ = o.Stdin.Close() // the agent's next write fails as it would without us
 		}
@@ -87,7 +92,7 @@ func connect(c *child, o *Options, w *watch) *connection {
 	}()
 	go func() {
 		defer close(conn.out)
-		p := pump{way: toClient, src: c.stdout, dst: o.Stdout, queue: w.queue, counters: w.counters, now: o.Now}
+		p := pump{way: toClient, stream: &pipes[toClient].stream, src: c.stdout, dst: o.Stdout, queue: w.queue, counters: w.counters, now: o.Now}
 		_ = p.run() // an agent that no longer reads: the server's next write fails
 		_ = c.stdout.Close()
 		_ = o.Stdout.Close()
@@ -127,13 +132,14 @@ type watch struct {
 	observer *observer
 	options  *Options
 
+	grown    chan struct{} // holds a value when the spool has grown
 	observed chan struct{} // closed when the observer has ended
 	ending   chan struct{} // closed when no more events will come
 	shipping sync.WaitGroup
 	cancel   context.CancelFunc // ends the shipping
 }
 
-func startWatch(ctx context.Context, o *Options, instance string) *watch {
+func newWatch(o *Options, instance string) *watch {
 	if o.Counters == nil {
 		o.Counters = new(Counters)
 	}
@@ -141,31 +147,35 @@ func startWatch(ctx context.Context, o *Options, instance string) *watch {
 		o.Client = newClient(o.TLS)
 	}
 	w := &watch{
-		queue: newQueue(o.QueueBytes), counters: o.Counters, options: o,
+		queue: newQueue(o.QueueBytes), counters: o.Counters, options: o, grown: make(chan struct{}, 1),
 		observed: make(chan struct{}), ending: make(chan struct{}),
 	}
-	grown := make(chan struct{}, 1)
 	w.store = newStore(o, instance, w.counters, w.queue.signal)
 	w.observer = newObserver(o, instance, w.store, w.counters, func() {
 		select {
-		case grown <- struct{}{}:
+		case w.grown <- struct{}{}:
 		default:
 		}
 	})
-	// Shipping outlives ctx: what the server says while it ends is shipped too.
-	shipCtx, cancel := context.WithCancel(context.WithoutCancel(ctx))
-	w.cancel = cancel
+	return w
+}
+
+// start begins to observe and to ship. Shipping outlives ctx: what the server says while it ends is
+// shipped too.
+func (w *watch) start(ctx context.Context) {
+	o := w.options
+	ctx, w.cancel = context.WithCancel(context.WithoutCancel(ctx))
 	go func() {
 		defer close(w.observed)
 		background()
 		w.observer.run(w.queue)
 	}()
 	if o.DryRun != nil {
-		return w
+		return
 	}
 	w.shipping.Go(func() {
 		background()
-		newShipper(o, w.store, w.counters).run(shipCtx, grown, w.ending)
+		newShipper(o, w.store, w.counters).run(ctx, w.grown, w.ending)
 	})
 	w.shipping.Go(func() {
 		background()
@@ -174,9 +184,8 @@ func startWatch(ctx context.Context, o *Options, instance string) *watch {
 			every: o.AdoptEvery, log: o.Logger,
 		}
 		a.shipper.stop = w.ending
-		a.run(shipCtx)
+		a.run(ctx)
 	})
-	return w
 }
 
 // hurry ends the shipping at once.

@@ -103,3 +103,6 @@ func deliver(p []byte, emit func(line)) {
 		emit(line{head: p, size: len(p)})
 	}
 }
+
+// held is how many bytes of memory the unfinished line takes.
+func (s *splitter) held() int { return len(s.part) + len(s.tail) }

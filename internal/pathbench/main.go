@@ -44,7 +44,7 @@ type options struct {
 }
 
 // sections are what is measured, in the order in which it is.
-func sections() []string { return []string{"start", "latency", "load", "tap"} }
+func sections() []string { return []string{"start", "latency", "load", "tap", "http"} }
 
 func parseFlags(args []string) (options, error) {
 	var o options
@@ -61,7 +61,7 @@ func parseFlags(args []string) (options, error) {
 	f.IntVar(&o.batch, "batch", 500, "load: events in a request")
 	f.BoolVar(&o.plain, "plain", false, "load: send batches uncompressed in place of zstd")
 	f.BoolVar(&o.paired, "paired", false, "load: answers come with their request, as taps ship them; else the detector pairs them")
-	f.IntVar(&o.trips, "trips", 4000, "tap: messages sent with the tap, and as many without")
+	f.IntVar(&o.trips, "trips", 4000, "tap, http: messages sent with the tap, and as many without")
 	f.DurationVar(&o.flood, "flood", 3*time.Second, "tap: how long each run at full speed takes")
 	if err := f.Parse(args); err != nil {
 		return o, err
@@ -126,7 +126,7 @@ func run(ctx context.Context, o options, r *report) error {
 	}
 	b := &bench{o: o, r: r, dir: dir}
 	r.machine()
-	measures := map[string]func(context.Context) error{"start": b.start, "latency": b.latency, "load": b.load, "tap": b.tap}
+	measures := map[string]func(context.Context) error{"start": b.start, "latency": b.latency, "load": b.load, "tap": b.tap, "http": b.http}
 	for _, name := range sections() {
 		if !slices.Contains(o.chosen(), name) {
 			continue
