@@ -81,8 +81,12 @@ func (b *batch) record(index int, l line, reader *format.Reader) error {
 	}
 	b.receipt.Accepted++
 	for i := range events {
-		raw := reader.Raw(i)
-		if err := b.event(&events[i], raw, b.ordinal(&events[i], raw)); err != nil {
+		raw, ordinal := []byte(l.key), i
+		if l.key == "" {
+			raw = reader.Raw(i)
+			ordinal = b.ordinal(&events[i], raw)
+		}
+		if err := b.event(&events[i], raw, ordinal); err != nil {
 			return err
 		}
 	}

@@ -50,6 +50,7 @@ func readBody(r *http.Request, most int64) ([]byte, error) {
 // line is one event of a body as it was shipped. problem says what keeps it from being one.
 type line struct {
 	data    []byte
+	key     string // that names it, where somebody has cut it from a file
 	problem string
 }
 
