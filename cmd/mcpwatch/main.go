@@ -38,6 +38,7 @@ type cli struct {
 	Alert     alertCommand     `cmd:"" help:"Carry findings from Kafka to NATS and webhooks."`
 	Token     tokenCommand     `cmd:"" help:"Make, list and revoke the tokens that shippers present."`
 	Tap       tapCommand       `cmd:"" help:"Run an MCP server and watch what passes."`
+	Ingest    ingestCommand    `cmd:"" help:"Send files of records to a collector, once or as they grow."`
 	Scan      scanCommand      `cmd:"" help:"Apply rules to a file, with no servers at all."`
 	Findings  findingsCommand  `cmd:"" help:"Show findings."`
 	SQL       sqlCommand       `cmd:"" name:"sql" help:"Ask ClickHouse."`

@@ -13,9 +13,9 @@ const RecordsType = "application/vnd.mcpwatch.records+ndjson"
 // maxKey bounds a record's key, in bytes.
 const maxKey = 64
 
-// Keyed is a record that whoever cut it from a file has named: one with the same key is the same
+// keyed is a record that whoever cut it from a file has named: one with the same key is the same
 // record.
-type Keyed struct {
+type keyed struct {
 	Key    string `json:"key"`
 	Record string `json:"record"`
 	Bytes  []byte `json:"bytes"`
@@ -23,7 +23,7 @@ type Keyed struct {
 
 // ReadKeyed reads a line of RecordsType.
 func ReadKeyed(line []byte) (key string, record []byte, err error) {
-	var k Keyed
+	var k keyed
 	if err := json.Unmarshal(line, &k, lenient()); err != nil {
 		return "", nil, errors.New("is no object with key and record")
 	}

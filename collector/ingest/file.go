@@ -80,16 +80,24 @@ func (f *file) resume(h head) error {
 		return nil
 	}
 	known := f.run.positions.of(f.fingerprint)
-	slices.SortStableFunc(known, func(a, b position) int { return cmp.Compare(b.Offset, a.Offset) })
-	for _, q := range known {
-		tail, err := tailOf(f.handle, f.info.Size(), q.Offset)
-		if errors.Is(err, errTruncated) {
-			continue
+	slices.SortStableFunc(known, func(a, b position) int { return cmp.Compare(a.Offset, b.Offset) })
+	tails := map[int64]string{}
+	if f.packed {
+		offsets := make([]int64, len(known))
+		for i, q := range known {
+			offsets[i] = q.Offset
 		}
-		if err != nil {
-			return err
+		tails = tailsOf(f.handle, f.info.Size(), offsets)
+	}
+	for _, q := range slices.Backward(known) { // the furthest that fits
+		if !f.packed {
+			tail, err := tailOf(f.handle, f.info.Size(), q.Offset)
+			if err != nil && !errors.Is(err, errTruncated) {
+				return err
+			}
+			tails[q.Offset] = tail
 		}
-		if tail == q.Tail {
+		if tails[q.Offset] == q.Tail {
 			f.at, f.kept = q, q
 			f.at.Path = f.origin
 			f.run.sender.result.Before += q.Offset

@@ -86,8 +86,7 @@ func (h head) fingerprint() string {
 		return ""
 	}
 	line = bytes.TrimRight(line, "\r\t ")
-	sum := sha256.Sum256(line[:min(len(line), fingerprintBytes)])
-	return text(sum[:16])
+	return digest(line[:min(len(line), fingerprintBytes)])
 }
 
 // binary reports whether the file is no text.
@@ -96,24 +95,57 @@ func (h head) binary() bool {
 	return bytes.IndexByte(start, 0) >= 0 || !utf8.Valid(start[:max(0, len(start)-utf8.UTFMax)]) && bytes.Count(start, []byte("\n")) == 0
 }
 
-// tailOf is a digest of the last bytes before an offset.
+// tailOf is a digest of the last bytes before an offset; errTruncated where there are not as many.
 func tailOf(f *os.File, size, offset int64) (string, error) {
-	if compressed(f) == "" && size < offset {
-		return "", errTruncated
-	}
 	length := min(offset, tailBytes)
-	in, err := from(f, size, offset-length)
-	if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
-		return "", errTruncated
+	if compressed(f) != "" {
+		tails := tailsOf(f, size, []int64{offset})
+		if tails[offset] == "" {
+			return "", errTruncated
+		}
+		return tails[offset], nil
 	}
-	if err != nil {
+	tail := make([]byte, length)
+	if _, err := f.ReadAt(tail, offset-length); errors.Is(err, io.EOF) {
+		return "", errTruncated
+	} else if err != nil {
 		return "", fmt.Errorf("reading %s: %w", f.Name(), err)
 	}
-	defer func() { _ = in.Close() }()
-	tail := make([]byte, length)
-	if _, err := io.ReadFull(in, tail); err != nil {
-		return "", errTruncated
+	return digest(tail), nil
+}
+
+// tailsOf are those of several offsets that ascend, of a compressed file, read once. It leaves out
+// what cannot be read.
+func tailsOf(f *os.File, size int64, offsets []int64) map[int64]string {
+	tails := map[int64]string{}
+	in, err := from(f, size, 0)
+	if err != nil {
+		return tails
 	}
-	sum := sha256.Sum256(tail)
-	return text(sum[:16]), nil
+	defer func() { _ = in.Close() }()
+	var last ring
+	at := int64(0)
+	for _, offset := range offsets {
+		if _, err := io.CopyN(&last, in, offset-at); err != nil {
+			return tails
+		}
+		tails[offset], at = digest(last.tail()), offset
+	}
+	return tails
+}
+
+// ring holds the last tailBytes that are written to it.
+type ring struct{ b []byte }
+
+// Write implements io.Writer.
+func (r *ring) Write(p []byte) (int, error) {
+	r.b = append(r.tail(), p[max(0, len(p)-tailBytes):]...)
+	return len(p), nil
+}
+
+func (r *ring) tail() []byte { return r.b[max(0, len(r.b)-tailBytes):] }
+
+func digest(b []byte) string {
+	sum := sha256.Sum256(b)
+	return text(sum[:16])
 }

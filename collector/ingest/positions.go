@@ -52,7 +52,7 @@ type positions struct{ folder string }
 // Bounds of what is remembered. What is forgotten is sent again, to the same ids.
 const (
 	maxFingerprints = 10_000
-	maxAlike        = 16 // files of one fingerprint
+	maxAlike        = 256 // files of one fingerprint
 )
 
 func openPositions(folder string) (*positions, error) {
@@ -94,7 +94,7 @@ func (p *positions) of(fingerprint string) []position {
 	if json.Unmarshal(data, &all) != nil {
 		return nil
 	}
-	return slices.DeleteFunc(all, func(q position) bool { return q.Offset <= 0 })
+	return slices.DeleteFunc(all, func(q position) bool { return q.Offset <= 0 || q.Tail == "" })
 }
 
 // save remembers a position in place of an earlier one of the same file. When it returns, the
