@@ -239,3 +239,23 @@ func TestTheLastLineWaitsForItsEnd(t *testing.T) {
 	s.await(t, 0, map[string]int{call(1): 1, call(2): 1})
 	f.stop(t)
 }
+
+// TestAFileThatIsWrittenAnewIsANewFile although it never was seen to be shorter.
+func TestAFileThatIsWrittenAnewIsANewFile(t *testing.T) {
+	s := start(t)
+	log, want := filepath.Join(t.TempDir(), "a.log"), map[string]int{}
+	write(t, log, call(0)+"\n")
+	want[call(0)]++
+	o := s.options(t.TempDir(), log)
+	o.Poll = 20 * time.Millisecond
+	f := follow(t.Context(), o)
+	for n := 1; n < 200; n *= 2 {
+		s.await(t, 0, want)
+		for i := 1000 * n; i < 1001*n; i++ {
+			want[call(i)]++
+		}
+		write(t, log, lines(1000*n, 1001*n))
+	}
+	s.await(t, 0, want)
+	f.stop(t)
+}
