@@ -81,6 +81,7 @@ func (b *batch) record(index int, l line, reader *format.Reader) error {
 	}
 	b.receipt.Accepted++
 	for i := range events {
+		l.complete(&events[i])
 		raw, ordinal := []byte(l.key), i
 		if l.key == "" {
 			raw = reader.Raw(i)

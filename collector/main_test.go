@@ -36,6 +36,7 @@ const (
 type site struct {
 	t      *testing.T
 	broker *embedded.Broker
+	intake *collector.Collector
 	kafka  *kafka.Client
 	url    string
 	now    time.Time
@@ -82,6 +83,7 @@ tokens:
 	if err != nil {
 		t.Fatal(err)
 	}
+	s.intake = c
 	server := httptest.NewServer(c)
 	t.Cleanup(server.Close)
 	t.Cleanup(http.DefaultClient.CloseIdleConnections)

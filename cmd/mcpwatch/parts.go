@@ -17,6 +17,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/collectors"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 	"github.com/rs/zerolog"
+	"golang.org/x/sync/errgroup"
 
 	"github.com/mcpwatch/mcpwatch/alert"
 	"github.com/mcpwatch/mcpwatch/collector"
@@ -152,6 +153,7 @@ type collectorCommand struct {
 	Rate        float64 `help:"Events a second that one source may send." default:"50000"`
 	ByteRate    float64 `help:"Bytes a second that one source may send; 0 is no bound." default:"0"`
 	DayBytes    int64   `help:"Bytes a day (UTC) that one source may send; 0 is no bound." default:"0"`
+	intakeFlags
 }
 
 // Run implements the command.
@@ -162,6 +164,10 @@ func (c *collectorCommand) Run(ctx context.Context, s streams) error {
 		return err
 	}
 	secure, err := c.config(p)
+	if err != nil {
+		return err
+	}
+	ways, err := c.ways()
 	if err != nil {
 		return err
 	}
@@ -177,6 +183,10 @@ func (c *collectorCommand) Run(ctx context.Context, s streams) error {
 	if secure != nil {
 		listener = tls.NewListener(listener, secure)
 	}
+	if err := ways.open(ctx, client, secure); err != nil {
+		return err
+	}
+	defer ways.close()
 	hangups := make(chan os.Signal, 1)
 	signal.Notify(hangups, syscall.SIGHUP)
 	defer signal.Stop(hangups)
@@ -189,12 +199,12 @@ func (c *collectorCommand) Run(ctx context.Context, s streams) error {
 		o := collector.DefaultOptions()
 		o.Name, o.Credentials = c.Name, credentials
 		o.Quota = credential.Quota{Events: c.Rate, Bytes: c.ByteRate, DayBytes: c.DayBytes}
-		return runCollector(ctx, p, client, listener, o)
+		return runCollector(ctx, p, client, listener, o, ways)
 	})
 }
 
 // runCollector takes events in until ctx ends and the requests under way are done.
-func runCollector(ctx context.Context, p part, client *kafka.Client, listener net.Listener, o collector.Options) error {
+func runCollector(ctx context.Context, p part, client *kafka.Client, listener net.Listener, o collector.Options, others *ways) error {
 	if o.Name == "" {
 		o.Name, _ = os.Hostname()
 	}
@@ -215,10 +225,12 @@ func runCollector(ctx context.Context, p part, client *kafka.Client, listener ne
 		return err
 	}
 	stop := serve(ctx, listener, c, p.log)
+	defer stop()
 	p.log.Info().Str("address", listener.Addr().String()).Msg("collector is up")
-	c.Tick(ctx, events)
-	stop()
-	return nil
+	group, ctx := errgroup.WithContext(ctx)
+	group.Go(func() error { c.Tick(ctx, events); return nil })
+	others.run(ctx, group, c, p)
+	return group.Wait()
 }
 
 // ruleFlags say which rules apply.

@@ -244,7 +244,7 @@ func (c *upCommand) serve(ctx context.Context, dir *dataDir, s *site, a *announc
 	})
 	// The collector comes last: it is the first to stop.
 	stages.add(ctx, "collector", func(ctx context.Context) error {
-		return runCollector(ctx, named("collector"), s.kafka, s.listener, options)
+		return runCollector(ctx, named("collector"), s.kafka, s.listener, options, &ways{})
 	})
 	if err := errors.Join(awaitReady(ctx, s.addresses.Collector, stages.failed), dir.announce(s.addresses)); err != nil {
 		return errors.Join(err, stages.stop())

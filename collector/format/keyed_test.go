@@ -58,4 +58,6 @@ func FuzzCutFrom(f *testing.F) {
 	})
 }
 
-func equal(a, b [][]byte) bool { return bytes.Equal(bytes.Join(a, []byte{0}), bytes.Join(b, []byte{0})) && len(a) == len(b) }
+func equal(a, b [][]byte) bool {
+	return bytes.Equal(bytes.Join(a, []byte{0}), bytes.Join(b, []byte{0})) && len(a) == len(b)
+}
