@@ -52,9 +52,14 @@ func (c *ingestCommand) Run(ctx context.Context, s streams) error {
 	o.Progress = bar.progress
 	result, err := ingest.Run(ctx, o)
 	bar.end()
-	_, _ = fmt.Fprintln(s.out, summary(result))
+	if err == nil || result.Files > 0 {
+		_, _ = fmt.Fprintln(s.out, summary(result))
+	}
 	return err
 }
+
+// positionsDir is where files' positions are, beside the spools.
+const positionsDir = "positions"
 
 // positions is a folder for each collector: what one has is new to another.
 func (c *shipFlags) positions() string {
@@ -63,7 +68,7 @@ func (c *shipFlags) positions() string {
 		digest := sha256.Sum256([]byte(c.Collector))
 		name = hex.EncodeToString(digest[:8])
 	}
-	return filepath.Join(c.Data, spoolDir, "positions", name)
+	return filepath.Join(c.Data, spoolDir, positionsDir, name)
 }
 
 // until is a reader that ends with ctx, whatever it waits for.

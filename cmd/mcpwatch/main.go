@@ -42,6 +42,7 @@ type cli struct {
 	Scan      scanCommand      `cmd:"" help:"Apply rules to a file, with no servers at all."`
 	Findings  findingsCommand  `cmd:"" help:"Show findings."`
 	SQL       sqlCommand       `cmd:"" name:"sql" help:"Ask ClickHouse."`
+	Doctor    doctorCommand    `cmd:"" help:"Say what is wrong with an installation, and how to mend it."`
 	Rules     rulesCommand     `cmd:"" help:"Check, test and list rules."`
 	Engine    engineCommand    `cmd:"" name:"clickhouse-engine" hidden:"" help:"The child process of up that is ClickHouse."`
 }

@@ -159,15 +159,15 @@ type collectorCommand struct {
 // Run implements the command.
 func (c *collectorCommand) Run(ctx context.Context, s streams) error {
 	p := c.start("collector", s)
+	ways, err := c.ways()
+	if err != nil {
+		return err
+	}
 	credentials, err := credential.Open(c.Credentials, time.Now)
 	if err != nil {
 		return err
 	}
 	secure, err := c.config(p)
-	if err != nil {
-		return err
-	}
-	ways, err := c.ways()
 	if err != nil {
 		return err
 	}
