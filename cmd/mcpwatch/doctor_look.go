@@ -29,7 +29,7 @@ func (d *diagnosis) collector(ctx context.Context, at string, secure *tls.Config
 		d.add(wrong, "collector", "its address is no URL", "give --collector like https://HOST:7400")
 		return
 	}
-	response, err := client.Do(request) //nolint:gosec // the user names it
+	response, err := client.Do(request)
 	if err != nil {
 		d.add(wrong, "collector", event.Printable(err.Error()), "start it, and look at address, firewall and --ca; shippers spool meanwhile")
 		return

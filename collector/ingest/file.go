@@ -34,7 +34,7 @@ type file struct {
 
 // open takes up a file where it was left.
 func (r *run) open(path, origin string) (*file, error) {
-	handle, err := os.Open(path) //nolint:gosec // the user names it
+	handle, err := os.Open(path)
 	if err != nil {
 		return nil, fmt.Errorf("opening what to send: %w", err)
 	}

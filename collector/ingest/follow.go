@@ -167,7 +167,7 @@ func (r *run) rests(path string, followed []*file) ([]*file, error) {
 
 // known reports whether a file has begun to be sent from a path.
 func (r *run) known(name, path string) bool {
-	handle, err := os.Open(name) //nolint:gosec // it lies beside one that the user names
+	handle, err := os.Open(name)
 	if err != nil {
 		return false
 	}

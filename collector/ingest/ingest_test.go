@@ -86,7 +86,7 @@ func TestACrashBetweenPostAndPositionChangesNothing(t *testing.T) {
 	dir, state := t.TempDir(), t.TempDir()
 	write(t, filepath.Join(dir, "a.log"), lines(0, 5000))
 	ctx, cancel := context.WithCancel(t.Context())
-	fault := func(w http.ResponseWriter, n int64) bool {
+	fault := func(_ http.ResponseWriter, n int64) bool {
 		if n == 2 {
 			cancel()
 			panic(http.ErrAbortHandler)

@@ -201,7 +201,7 @@ func (s *sender) post(ctx context.Context, body []byte) (after time.Duration, er
 	if token != "" {
 		request.Header.Set("Authorization", "Bearer "+token)
 	}
-	response, err := s.client.Do(request) //nolint:gosec // the user names the collector
+	response, err := s.client.Do(request)
 	if err != nil {
 		return 0, fmt.Errorf("sending records: %w", err)
 	}
