@@ -18,7 +18,7 @@ func TestATopicIsTakenInOnce(t *testing.T) {
 	f := &faulty{}
 	s := start(t, func(o *collector.Options) { f.Writer, o.Events = o.Events, f })
 	topic := collector.Topic{Name: "gateway.logs", Format: format.JSONRPC, Of: credential.Identity{Tenant: "acme", Source: "gateway"}}
-	if err := s.kafka.EnsureTopics(t.Context(), kafka.Topic{Name: topic.Name, Partitions: 2}); err != nil {
+	if err := s.kafka.EnsureTopics(t.Context(), kafka.Topic{Name: topic.Name, Partitions: 1}); err != nil {
 		t.Fatal(err)
 	}
 	producer, err := s.kafka.NewProducer(t.Context(), topic.Name)
