@@ -60,8 +60,12 @@ func (r *run) look(ctx context.Context, followed []*file, paths []entry) ([]*fil
 		if errors.Is(err, os.ErrNotExist) {
 			continue
 		}
-		if err != nil {
+		if err != nil && slices.Contains(r.o.Targets, p.path) {
 			return followed, err
+		}
+		if err != nil { // nobody has named it: it is tried again when it has changed
+			r.sender.result.refuse(err.Error())
+			f = &file{run: r, path: p.path, origin: p.path, info: info, grown: time.Now(), skip: true}
 		}
 		followed = append(followed, f)
 		named[f] = true
@@ -101,6 +105,11 @@ func (f *file) look(ctx context.Context) (truncated bool, err error) {
 		}
 		if f.handle, err = os.Open(f.path); err != nil {
 			return false, nil //nolint:nilerr // likewise
+		}
+		if f.skip { // it may be readable by now
+			if err := f.begin(); err != nil {
+				return false, err
+			}
 		}
 	}
 	info, err := f.handle.Stat()

@@ -150,14 +150,31 @@ func (r *run) whole(ctx context.Context, path string) error {
 		return (&file{run: r, path: "standard input"}).stream(ctx, r.o.In)
 	}
 	f, err := r.open(path, path)
-	if err != nil {
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return nil // it has gone since it was listed
+	case err != nil && !slices.Contains(r.o.Targets, path):
+		r.sender.result.refuse(err.Error()) // nobody has named it
+		return nil
+	case err != nil:
 		return err
 	}
 	defer f.close()
-	if f.skip {
-		return nil
+	for range maxRestarts {
+		if f.skip {
+			return nil
+		}
+		if err = f.pass(ctx, true); !errors.Is(err, errTruncated) {
+			return err
+		}
+		if f.info, err = f.handle.Stat(); err == nil {
+			err = f.begin()
+		}
+		if err != nil {
+			return fmt.Errorf("beginning anew with %s: %w", path, err)
+		}
 	}
-	return f.pass(ctx, true)
+	return fmt.Errorf("sending %s: %w as it was read, several times", path, errTruncated)
 }
 
 // entry is a file that a target names.
@@ -211,4 +228,4 @@ func below(folder string) []entry {
 }
 
 // errTruncated says that a file is no longer what was read of it.
-var errTruncated = errors.New("the file was truncated")
+var errTruncated = errors.New("it was truncated")

@@ -200,3 +200,24 @@ func TestPositionsThatCannotBeReadAreForgotten(t *testing.T) {
 		t.Errorf("%d events", len(got))
 	}
 }
+
+// TestAFileThatNobodyMayReadHoldsNothingUp where it only lies in a folder.
+func TestAFileThatNobodyMayReadHoldsNothingUp(t *testing.T) {
+	if os.Getuid() == 0 {
+		t.Skip("root may read everything")
+	}
+	s := start(t)
+	dir := t.TempDir()
+	secret := filepath.Join(dir, "a.log")
+	write(t, secret, lines(0, 5))
+	write(t, filepath.Join(dir, "b.log"), lines(5, 10))
+	if err := os.Chmod(secret, 0); err != nil {
+		t.Fatal(err)
+	}
+	if r := s.run(t, t.TempDir(), dir); r.Records != 5 || r.Refused != 1 {
+		t.Errorf("%+v", r)
+	}
+	if _, err := ingest.Run(t.Context(), s.options(t.TempDir(), secret)); err == nil {
+		t.Error("a file that is named and cannot be read is passed over")
+	}
+}
