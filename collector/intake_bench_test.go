@@ -16,9 +16,9 @@ import (
 	"github.com/mcpwatch/mcpwatch/collector/format"
 )
 
-// BenchmarkIntake sends batches of 500, four at once, compressed with zstd, until Kafka has
+// BenchmarkIntakeToKafka sends batches of 500, four at once, compressed with zstd, until Kafka has
 // acknowledged them: generator, collector and the embedded Kafka share the CPUs.
-func BenchmarkIntake(b *testing.B) {
+func BenchmarkIntakeToKafka(b *testing.B) {
 	event := func(n int) string {
 		return fmt.Sprintf(`{"time":"2026-11-22T09:42:11.%06dZ","agent":{"id":"a%d"},"server":{"id":"files"},"session":"s","direction":"to_server",`+
 			`"message":{"jsonrpc":"2.0","id":%d,"method":"tools/call","params":{"name":"read_file","arguments":{"path":"/srv/docs/report-%d.md","encoding":"utf-8"}}}}`, n, n%50, n, n)
