@@ -77,7 +77,7 @@ func (b *batch) record(index int, l line, reader *format.Reader) error {
 		return b.refuse(index, l.data, &event.FieldError{Reason: l.problem})
 	}
 	events, err := reader.Read(l.data)
-	if err := b.take(events, reader); err != nil {
+	if err := b.take(l, events, reader); err != nil {
 		return err
 	}
 	if err != nil {
@@ -95,11 +95,16 @@ func (b *batch) read(events []event.Event) {
 	}
 }
 
-// take adds the events of a record, or of a part of one, that a reader has read.
-func (b *batch) take(events []event.Event, reader *format.Reader) error {
+// take adds the events of a line's record, or of a part of one, that a reader has read.
+func (b *batch) take(l line, events []event.Event, reader *format.Reader) error {
 	for i := range events {
-		raw := reader.Raw(i)
-		if err := b.event(&events[i], raw, b.ordinal(&events[i], raw)); err != nil {
+		l.complete(&events[i])
+		raw, ordinal := []byte(l.key), i
+		if l.key == "" {
+			raw = reader.Raw(i)
+			ordinal = b.ordinal(&events[i], raw)
+		}
+		if err := b.event(&events[i], raw, ordinal); err != nil {
 			return err
 		}
 	}

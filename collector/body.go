@@ -8,9 +8,12 @@ import (
 	"io"
 	"net/http"
 	"strings"
+	"time"
 
 	"github.com/go-json-experiment/json/jsontext"
 	"github.com/klauspost/compress/zstd"
+
+	"github.com/mcpwatch/mcpwatch/collector/syslog"
 )
 
 // readBody reads and decompresses a body of at most that many bytes, compressed and plain.
@@ -50,7 +53,10 @@ func readBody(r *http.Request, most int64) ([]byte, error) {
 // line is one event of a body as it was shipped. problem says what keeps it from being one.
 type line struct {
 	data    []byte
+	key     string // that names it, where somebody has cut it from a file
 	problem string
+	at      time.Time       // when it was sent, for events that do not say when they happened
+	header  *syslog.Message // that it came in
 }
 
 // split takes a body apart: a JSON array by its elements, else by lines. Empty lines are

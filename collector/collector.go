@@ -152,6 +152,8 @@ type metrics struct {
 	lostTicks   prometheus.Counter
 	produce     prometheus.Histogram
 	refusals    *prometheus.CounterVec
+	syslog      *prometheus.CounterVec
+	topic       *prometheus.CounterVec
 }
 
 func newMetrics(r prometheus.Registerer) *metrics {
@@ -179,6 +181,12 @@ func newMetrics(r prometheus.Registerer) *metrics {
 	m.refusals = prometheus.NewCounterVec(prometheus.CounterOpts{
 		Name: "mcpwatch_collector_credentials_refused_total", Help: "Requests whose credential was not taken, by reason.",
 	}, []string{"reason"})
-	r.MustRegister(m.refusals, m.events, m.requests, m.deadLetters, m.bytes, m.lostTicks, m.produce)
+	m.syslog = prometheus.NewCounterVec(prometheus.CounterOpts{
+		Name: "mcpwatch_collector_syslog_total", Help: "Syslog: messages taken in, messages lost as the collector stopped, connections refused.",
+	}, []string{"what"})
+	m.topic = prometheus.NewCounterVec(prometheus.CounterOpts{
+		Name: "mcpwatch_collector_topic_records_total", Help: "Records of others' topics, read and durable, or expired before they were read.",
+	}, []string{"topic", "what"})
+	r.MustRegister(m.topic, m.syslog, m.refusals, m.events, m.requests, m.deadLetters, m.bytes, m.lostTicks, m.produce)
 	return m
 }

@@ -5,6 +5,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
+	"mime"
 	"net"
 	"net/http"
 	"strconv"
@@ -20,6 +22,8 @@ type Receipt struct {
 	// Accepted counts the lines or records that were read; each became one event or, in a format
 	// that is not ours, as many as it tells of.
 	Accepted int `json:"accepted"`
+	// Events counts what the records of a format that is not ours told of; not given for events.
+	Events int `json:"events,omitempty"`
 	// Refused lists those that did not; they are kept as dead letters.
 	Refused []Refusal `json:"refused,omitempty"`
 }
@@ -72,8 +76,13 @@ func (c *Collector) ingest(w http.ResponseWriter, r *http.Request) {
 		c.answer(w, Receipt{}, &failure{code: http.StatusNotFound, reason: err.Error()})
 		return
 	}
+	media, _, _ := mime.ParseMediaType(r.Header.Get("Content-Type"))
 	receipt, err := c.take(r, func(b *batch, body []byte) error {
-		lines, err := c.cut(form, body)
+		cut := func(body []byte) ([]line, error) { return c.cut(form, body) }
+		if media == format.RecordsType {
+			cut = c.cutKeyed
+		}
+		lines, err := cut(body)
 		if err != nil {
 			return err
 		}
@@ -86,9 +95,30 @@ func (c *Collector) ingest(w http.ResponseWriter, r *http.Request) {
 				return err
 			}
 		}
+		b.receipt.Events = b.events
 		return nil
 	})
 	c.answer(w, receipt, err)
+}
+
+// cutKeyed takes a body of records with keys apart.
+func (c *Collector) cutKeyed(body []byte) ([]line, error) {
+	var lines []line
+	for l := range bytes.Lines(body) {
+		if l = bytes.TrimSpace(l); len(l) == 0 {
+			continue
+		}
+		if len(lines) == c.o.Lines {
+			return nil, c.tooMany()
+		}
+		key, record, err := format.ReadKeyed(l)
+		if err != nil {
+			lines = append(lines, line{data: l, problem: err.Error()})
+			continue
+		}
+		lines = append(lines, line{data: record, key: key})
+	}
+	return lines, nil
 }
 
 // cut takes a body apart into the records of a format.
@@ -104,6 +134,9 @@ func (c *Collector) cut(form format.Format, body []byte) ([]line, error) {
 	err := format.Cut(bytes.NewReader(body), form,
 		func(record []byte) error { return add(line{data: bytes.Clone(record)}) },
 		func(reason string) error { return add(line{problem: reason}) })
+	if errors.Is(err, io.ErrUnexpectedEOF) {
+		err = add(line{data: body, problem: "breaks off within an array or an object; what came before is taken"})
+	}
 	return lines, err
 }
 

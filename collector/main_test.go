@@ -34,7 +34,7 @@ const (
 
 // site is a collector that listens, before a Kafka of its own.
 type site struct {
-	t      *testing.T
+	t      testing.TB
 	broker *embedded.Broker
 	kafka  *kafka.Client
 	url    string
@@ -43,7 +43,7 @@ type site struct {
 	collector *collector.Collector
 }
 
-func start(t *testing.T, change func(*collector.Options)) *site {
+func start(t testing.TB, change func(*collector.Options)) *site {
 	t.Helper()
 	broker, err := embedded.Start(embedded.Options{Listen: "127.0.0.1:0", Data: t.TempDir()})
 	if err != nil {
@@ -93,7 +93,7 @@ tokens:
 }
 
 // parsed reads a credentials file.
-func parsed(t *testing.T, file string, args ...any) *credential.Set {
+func parsed(t testing.TB, file string, args ...any) *credential.Set {
 	t.Helper()
 	set, err := credential.Parse("credentials.yaml", fmt.Appendf(nil, file, args...), time.Now)
 	if err != nil {

@@ -89,7 +89,7 @@ func (b *batch) telemetry(signal format.Signal, e format.Encoding, body []byte) 
 			}
 			continue
 		}
-		if err := b.take(events, reader); err != nil {
+		if err := b.take(line{}, events, reader); err != nil {
 			return err
 		}
 		b.read(events)

@@ -57,7 +57,7 @@ func logsOf(bodies ...string) *collogspb.ExportLogsServiceRequest {
 	return &collogspb.ExportLogsServiceRequest{ResourceLogs: []*logspb.ResourceLogs{{ScopeLogs: []*logspb.ScopeLogs{{LogRecords: records}}}}}
 }
 
-const pinged = `{"jsonrpc":"2.0","id":1,"method":"ping"}`
+const aPing = `{"jsonrpc":"2.0","id":1,"method":"ping"}`
 
 func textAttribute(name, value string) *commonpb.KeyValue {
 	return &commonpb.KeyValue{Key: name, Value: &commonpb.AnyValue{Value: &commonpb.AnyValue_StringValue{StringValue: value}}}
@@ -155,7 +155,7 @@ func TestOTLPExportersOverHTTPAreUnderstood(t *testing.T) {
 
 func TestARetriedExportIsTheSameEvents(t *testing.T) {
 	s := start(t, nil)
-	spans, logs := encoded(t, spansOf("a=1", "b=2")), encoded(t, logsOf(pinged, pinged))
+	spans, logs := encoded(t, spansOf("a=1", "b=2")), encoded(t, logsOf(aPing, aPing))
 	for range 2 {
 		s.export("/v1/traces", inProtobuf, spans).want(t, http.StatusOK)
 		s.export("/v1/logs", inProtobuf, logs).want(t, http.StatusOK)

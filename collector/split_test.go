@@ -36,7 +36,7 @@ func TestSplitTakesLinesOrAnArrayApart(t *testing.T) {
 			t.Errorf("%q is said to hold too much", c.body)
 		}
 		if len(got) != len(c.want) {
-			t.Errorf("%q: %q, want %q", c.body, got, c.want)
+			t.Errorf("%q: %+v, want %q", c.body, got, c.want)
 			continue
 		}
 		for i, l := range got {

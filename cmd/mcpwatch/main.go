@@ -44,9 +44,11 @@ type cli struct {
 	Tap       tapGroup         `cmd:"" help:"Run an MCP server, or stand before one, and watch what passes."`
 	Hook      hookGroup        `cmd:"" help:"Watch an agent's own tools by its hooks."`
 	Inventory inventoryCommand `cmd:"" help:"List the MCP servers that clients on this machine know."`
+	Ingest    ingestCommand    `cmd:"" help:"Send files of records to a collector, once or as they grow."`
 	Scan      scanCommand      `cmd:"" help:"Apply rules to a file, with no servers at all."`
 	Findings  findingsCommand  `cmd:"" help:"Show findings."`
 	SQL       sqlCommand       `cmd:"" name:"sql" help:"Ask ClickHouse."`
+	Doctor    doctorCommand    `cmd:"" help:"Say what is wrong with an installation, and how to mend it."`
 	Rules     rulesCommand     `cmd:"" help:"Check, test and list rules."`
 	Engine    engineCommand    `cmd:"" name:"clickhouse-engine" hidden:"" help:"The child process of up that is ClickHouse."`
 }

@@ -18,6 +18,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 	"github.com/rs/zerolog"
 	"golang.org/x/net/netutil"
+	"golang.org/x/sync/errgroup"
 
 	"github.com/mcpwatch/mcpwatch/alert"
 	"github.com/mcpwatch/mcpwatch/collector"
@@ -154,11 +155,16 @@ type collectorCommand struct {
 	Rate        float64 `help:"Events a second that one source may send." default:"50000"`
 	ByteRate    float64 `help:"Bytes a second that one source may send; 0 is no bound." default:"0"`
 	DayBytes    int64   `help:"Bytes a day (UTC) that one source may send; 0 is no bound." default:"0"`
+	intakeFlags
 }
 
 // Run implements the command.
 func (c *collectorCommand) Run(ctx context.Context, s streams) error {
 	p := c.start("collector", s)
+	ways, err := c.ways()
+	if err != nil {
+		return err
+	}
 	credentials, err := credential.Open(c.Credentials, time.Now)
 	if err != nil {
 		return err
@@ -183,6 +189,10 @@ func (c *collectorCommand) Run(ctx context.Context, s streams) error {
 	if in.grpc, err = listenGRPC(c.OTLPGRPC); err != nil {
 		return err
 	}
+	if err := ways.open(ctx, client, secure); err != nil {
+		return err
+	}
+	defer ways.close()
 	hangups := make(chan os.Signal, 1)
 	signal.Notify(hangups, syscall.SIGHUP)
 	defer signal.Stop(hangups)
@@ -195,7 +205,7 @@ func (c *collectorCommand) Run(ctx context.Context, s streams) error {
 		o := collector.DefaultOptions()
 		o.Name, o.Credentials = c.Name, credentials
 		o.Quota = credential.Quota{Events: c.Rate, Bytes: c.ByteRate, DayBytes: c.DayBytes}
-		return runCollector(ctx, p, client, in, o)
+		return runCollector(ctx, p, client, in, o, ways)
 	})
 }
 
@@ -250,7 +260,7 @@ func (in intake) serve(ctx context.Context, c *collector.Collector, log zerolog.
 }
 
 // runCollector takes events in until ctx ends and the requests under way are done.
-func runCollector(ctx context.Context, p part, client *kafka.Client, in intake, o collector.Options) error {
+func runCollector(ctx context.Context, p part, client *kafka.Client, in intake, o collector.Options, others *ways) error {
 	if o.Name == "" {
 		o.Name, _ = os.Hostname()
 	}
@@ -271,9 +281,11 @@ func runCollector(ctx context.Context, p part, client *kafka.Client, in intake, 
 		return err
 	}
 	stop := in.serve(ctx, c, p.log)
-	c.Tick(ctx, events)
-	stop()
-	return nil
+	defer stop()
+	group, ctx := errgroup.WithContext(ctx)
+	group.Go(func() error { c.Tick(ctx, events); return nil })
+	others.run(ctx, group, c, p)
+	return group.Wait()
 }
 
 // ruleFlags say which rules apply.

@@ -249,7 +249,7 @@ func (c *upCommand) serve(ctx context.Context, dir *dataDir, s *site, a *announc
 	})
 	// The collector comes last: it is the first to stop.
 	stages.add(ctx, "collector", func(ctx context.Context) error {
-		return runCollector(ctx, named("collector"), s.kafka, s.intake, options)
+		return runCollector(ctx, named("collector"), s.kafka, s.intake, options, &ways{})
 	})
 	if err := errors.Join(awaitReady(ctx, s.addresses.Collector, stages.failed), dir.announce(s.addresses)); err != nil {
 		return errors.Join(err, stages.stop())
@@ -294,19 +294,26 @@ func awaitReady(ctx context.Context, collector string, failed <-chan error) erro
 	}
 }
 
-// drain waits until what the collector took in is judged, stored and sent, within
-// drainTimeout.
-func (s *site) drain(ctx context.Context) {
-	ctx, cancel := context.WithTimeout(ctx, drainTimeout)
-	defer cancel()
-	// In the order of the path: what a group has committed is in the next topic.
-	readers := []struct{ group, topic string }{
+// pathReader is a consumer group of the path.
+type pathReader struct{ group, topic string }
+
+// pathReaders are in the order of the path: what a group has committed is in the next topic.
+func pathReaders() []pathReader {
+	return []pathReader{
 		{detector.Group, kafka.Events},
 		{storage.Group(kafka.Events), kafka.Events},
 		{storage.Group(kafka.Annotations), kafka.Annotations},
 		{storage.Group(kafka.Findings), kafka.Findings},
 		{alert.Group, kafka.Findings},
 	}
+}
+
+// drain waits until what the collector took in is judged, stored and sent, within
+// drainTimeout.
+func (s *site) drain(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(ctx, drainTimeout)
+	defer cancel()
+	readers := pathReaders()
 	for i := 0; i < len(readers) && ctx.Err() == nil; {
 		lag, err := s.kafka.Lag(ctx, readers[i].group, readers[i].topic)
 		if err == nil && lag == 0 {

@@ -146,3 +146,6 @@ func (s *Set) Quota(who Identity) (Quota, bool) {
 	q, set := s.quotas[source{who.Tenant, who.Source}]
 	return q, set
 }
+
+// IsName reports whether a text can be a tenant or a source.
+func IsName(text string) bool { return names.MatchString(text) }

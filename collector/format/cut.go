@@ -31,24 +31,7 @@ func Cut(in io.Reader, f Format, do func(record []byte) error, refuse func(reaso
 	if err != nil && !errors.Is(err, io.EOF) {
 		return fmt.Errorf("reading: %w", err)
 	}
-	if f == "" {
-		f = textOf(first)
-	}
-	if spec, ok := specOf(f); ok && spec.begins != nil {
-		return c.blocks(spec.begins, do, refuse)
-	} else if ok && spec.strays {
-		return c.lines(spec.only(do), refuse)
-	}
-	elements := func(record []byte) error {
-		if _, text := formatOfText(record); record[0] == '[' && !text && f != Tools && !isBatch(record) {
-			return eachElement(record, do, refuse)
-		}
-		return do(record)
-	}
-	if isDocument(first, errors.Is(err, io.EOF)) {
-		return c.documents(elements, refuse)
-	}
-	return c.lines(elements, refuse)
+	return c.cut(LayoutOf(first, errors.Is(err, io.EOF), f), do, refuse)
 }
 
 // textOf finds the format of text that a file is in by its first lines, of which the first that is
@@ -154,6 +137,8 @@ func looksOpen(line []byte) bool {
 // cutter cuts a file into records.
 type cutter struct {
 	in     *bufio.Reader
+	read   *counted // below in
+	mark   func(at int64, e Ending) error
 	record []byte
 	long   bool // record is too long, and what came last is not in it
 }
@@ -161,7 +146,10 @@ type cutter struct {
 // tooLong is why a record is refused.
 var tooLong = fmt.Sprintf("is longer than %d bytes", MaxRecord)
 
-func newCutter(in io.Reader) *cutter { return &cutter{in: bufio.NewReaderSize(in, 1<<20)} }
+func newCutter(in io.Reader) *cutter {
+	read := &counted{in: in}
+	return &cutter{in: bufio.NewReaderSize(read, 1<<20), read: read, mark: func(int64, Ending) error { return nil }}
+}
 
 func (c *cutter) begin() { c.record, c.long = c.record[:0], false }
 
@@ -193,6 +181,9 @@ func (c *cutter) lines(do func([]byte) error, refuse func(string) error) error {
 		if err := c.give(do, refuse); err != nil {
 			return err
 		}
+		if err := c.mark(c.at(), endingOf(ended, c.record)); err != nil {
+			return err
+		}
 	}
 	return nil
 }
@@ -200,7 +191,9 @@ func (c *cutter) lines(do func([]byte) error, refuse func(string) error) error {
 // blocks gives each line that begins a record, with those after it that begin none.
 func (c *cutter) blocks(begins func(line []byte) bool, do func([]byte) error, refuse func(string) error) error {
 	var block cutter
+	last := Ended
 	for ended := false; !ended; {
+		start := c.at()
 		c.begin()
 		err := c.restOfLine()
 		if ended = errors.Is(err, io.EOF); err != nil && !ended {
@@ -210,13 +203,22 @@ func (c *cutter) blocks(begins func(line []byte) bool, do func([]byte) error, re
 			if err := block.give(do, refuse); err != nil {
 				return err
 			}
+			if err := c.mark(start, Ended); err != nil {
+				return err
+			}
 			block.begin()
+		}
+		if ended {
+			last = max(Quiet, endingOf(ended, c.record))
 		}
 		block.add(c.record...)
 		block.add('\n')
 		block.long = block.long || c.long
 	}
-	return block.give(do, refuse)
+	if err := block.give(do, refuse); err != nil {
+		return err
+	}
+	return c.mark(c.at(), last)
 }
 
 func (c *cutter) restOfLine() error {
@@ -245,8 +247,14 @@ func (c *cutter) documents(do func([]byte) error, refuse func(string) error) err
 		switch {
 		case b == ' ' || b == '\t' || b == '\r' || b == '\n', b == ',' && array:
 			continue
-		case b == '[' && !array, b == ']' && array:
-			array = !array
+		case b == '[' && !array:
+			array = true
+			continue
+		case b == ']' && array:
+			array = false
+			if err := c.mark(c.at(), Ended); err != nil {
+				return err
+			}
 			continue
 		}
 		c.begin()
@@ -266,6 +274,11 @@ func (c *cutter) documents(do func([]byte) error, refuse func(string) error) err
 		}
 		if err := c.give(do, refuse); err != nil {
 			return err
+		}
+		if !array {
+			if err := c.mark(c.at(), Ended); err != nil {
+				return err
+			}
 		}
 	}
 }

@@ -69,6 +69,9 @@ const (
 	VSCode Format = "vscode"
 )
 
+// Auto is the name, where one is needed, of no format: that of each record is found.
+const Auto = "auto"
+
 // spec is what there is to know of a format.
 type spec struct {
 	format Format
@@ -161,8 +164,12 @@ func Formats() []Description {
 	return all
 }
 
-// UnmarshalText takes the name of a format, or "", which finds the format of each record.
+// UnmarshalText takes the name of a format, or "" or Auto, which find the format of each record.
 func (f *Format) UnmarshalText(text []byte) error {
+	if string(text) == Auto {
+		*f = ""
+		return nil
+	}
 	if _, known := specOf(Format(text)); !known && len(text) > 0 {
 		return unknown(Format(text))
 	}
