@@ -38,16 +38,16 @@ func Secrets(s string) []Secret {
 const RestOfSecret = "rest"
 
 // AllSecrets returns what is to be taken out of s: what Secrets finds, however many, and, as
-// RestOfSecret, what is left where one secret reaches beyond another. What markers stand for is out
-// already. A private key ends with its last line, also where nothing closes it.
+// RestOfSecret, what is left where one secret reaches beyond another, and the lines of a private key
+// that nothing closes. What markers stand for is out already.
 func AllSecrets(s string) []Secret {
 	scan := secretScan{text: s, all: true}
 	scan.run()
-	if len(scan.found) < 2 {
-		return scan.found
-	}
 	all := slices.Clone(scan.found)
-	kept := disjoint(scan.found)
+	kept := disjoint(slices.DeleteFunc(scan.found, func(f Secret) bool { return f.Kind == RestOfSecret }))
+	if len(all) == len(kept) {
+		return kept
+	}
 	slices.SortStableFunc(all, inOrder)
 	var rests []Secret
 	at, next := 0, 0 // what is before at is taken; kept[next] is the first that ends behind it

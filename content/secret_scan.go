@@ -38,7 +38,7 @@ func (c *secretScan) privateKey(start int) {
 	if line := end + label + dashes; c.footer-i < longestBody && strings.HasPrefix(s[c.footer:], line) {
 		i = c.footer + len(line)
 	} else if c.all {
-		i = keyBodyEnd(s, i)
+		c.found = append(c.found, Secret{Kind: RestOfSecret, Start: i, End: keyBodyEnd(s, i)})
 	}
 	c.found = append(c.found, Secret{Kind: kindPrivateKey, Start: start, End: i})
 	c.keyRead = i
@@ -69,7 +69,7 @@ func keyBodyEnd(s string, i int) int {
 			for to < len(s) && isBase64Byte(s[to]) {
 				to++
 			}
-			if to-from < least {
+			if to-from < least || to-from < shortest && (to-from)%4 != 0 {
 				return end
 			}
 			least = shortest
