@@ -8,7 +8,9 @@ import (
 	"time"
 
 	"github.com/mcpwatch/mcpwatch/collector/credential"
+	"github.com/mcpwatch/mcpwatch/collector/deadletter"
 	"github.com/mcpwatch/mcpwatch/collector/format"
+	"github.com/mcpwatch/mcpwatch/collector/redact"
 	"github.com/mcpwatch/mcpwatch/event"
 	"github.com/mcpwatch/mcpwatch/internal/kafka"
 )
@@ -25,13 +27,19 @@ type batch struct {
 	origin    event.Origin
 	received  time.Time
 
-	parser  event.Parser
-	repeats map[string]int // equal records without an id so far
+	parser   event.Parser
+	redactor *redact.Redactor // nil where nothing is taken out
+	format   format.Format    // of its records; "" where they are ours
+	// repeats are the equal records so far, those without an id and those that were refused;
+	// repeated are those that stood before the first of them, for a record that is redriven.
+	repeats, refused map[string]int
+	repeated         int
 
 	events      int // added, what is lifted from them left out
 	records     []kafka.Record
 	bytes       int64 // of the records' and dead letters' values, with what each weighs beside
 	deadLetters []kafka.Record
+	redacted    redact.Counts
 	receipt     Receipt
 }
 
@@ -40,15 +48,21 @@ func (c *Collector) begin(who credential.Identity, address string) (*batch, erro
 	if !c.enter(who) {
 		return nil, &failure{code: http.StatusServiceUnavailable, reason: "too many requests at once", retryAfter: time.Second}
 	}
-	return &batch{
-		collector: c, who: who,
-		origin: event.Origin{
-			Tenant: who.Tenant, Source: who.Source, Collector: c.o.Name, Address: address,
-			Agent: who.Agent, Principals: who.Principals,
-		},
-		received: c.o.Now(),
-		repeats:  map[string]int{},
-	}, nil
+	return c.batch(who, event.Origin{
+		Tenant: who.Tenant, Source: who.Source, Collector: c.o.Name, Address: address,
+		Agent: who.Agent, Principals: who.Principals,
+	}, c.o.Now()), nil
+}
+
+func (c *Collector) batch(who credential.Identity, from event.Origin, received time.Time) *batch {
+	b := &batch{
+		collector: c, who: who, origin: from, received: received,
+		repeats: map[string]int{}, refused: map[string]int{}, redacted: redact.Counts{},
+	}
+	if c.o.Redaction != nil {
+		b.redactor = c.o.Redaction.Redactor()
+	}
+	return b
 }
 
 // end gives the place back.
@@ -66,8 +80,7 @@ func (b *batch) line(index int, l line, decoder *event.Decoder) error {
 	if err != nil {
 		return b.refuse(index, l.data, err)
 	}
-	b.receipt.Accepted++
-	return b.event(e, l.data, b.ordinal(e, l.data))
+	return b.took(index, l.data, b.event(e, l.data, b.ordinal(e, l.data)))
 }
 
 // record adds a record of some format.
@@ -79,14 +92,22 @@ func (b *batch) record(index int, l line, reader *format.Reader) error {
 	if err != nil {
 		return b.refuse(index, l.data, err)
 	}
-	b.receipt.Accepted++
 	for i := range events {
 		raw := reader.Raw(i)
 		if err := b.event(&events[i], raw, b.ordinal(&events[i], raw)); err != nil {
-			return err
+			return b.took(index, l.data, err)
 		}
 	}
-	return nil
+	return b.took(index, l.data, nil)
+}
+
+// took counts a record whose events were added, or refuses one that cannot be redacted.
+func (b *batch) took(index int, data []byte, err error) error {
+	if errors.Is(err, redact.ErrTooLong) {
+		return b.refuse(index, data, &event.FieldError{Reason: redact.ErrTooLong.Error()})
+	}
+	b.receipt.Accepted++
+	return err
 }
 
 // ordinal counts the equal records before one that has no id.
@@ -96,7 +117,7 @@ func (b *batch) ordinal(e *event.Event, raw []byte) int {
 	}
 	n := b.repeats[string(raw)]
 	b.repeats[string(raw)]++
-	return n
+	return b.repeated + n
 }
 
 // event adds an event and what is lifted from it. raw and ordinal make its id where it has none.
@@ -104,9 +125,9 @@ func (b *batch) event(e *event.Event, raw []byte, ordinal int) error {
 	b.events++
 	taken := b.parser.Take(event.Shipment{Event: *e, Origin: b.origin, Received: b.received, Raw: raw, Ordinal: ordinal})
 	for i := range taken {
-		value, err := event.Encode(nil, &taken[i])
+		value, err := b.encode(&taken[i])
 		if err != nil {
-			return fmt.Errorf("encoding an event: %w", err)
+			return err
 		}
 		b.bytes += int64(len(value))
 		b.records = append(b.records, kafka.Record{Key: kafka.Key(taken[i].Tenant, taken[i].Actor), Value: value})
@@ -114,16 +135,58 @@ func (b *batch) event(e *event.Event, raw []byte, ordinal int) error {
 	return b.bound()
 }
 
+// encode is the event's JSON, with secrets taken out of it and of the event.
+func (b *batch) encode(e *event.Event) ([]byte, error) {
+	if b.redactor == nil {
+		value, err := event.Encode(nil, e)
+		if err != nil {
+			return nil, fmt.Errorf("encoding an event: %w", err)
+		}
+		return value, nil
+	}
+	value, counts, err := b.redactor.Encode(nil, e)
+	if err != nil {
+		return nil, fmt.Errorf("redacting an event: %w", err)
+	}
+	for kind, n := range counts {
+		b.redacted[kind] += n
+	}
+	return value, nil
+}
+
 // refuse adds a record that cannot be read as a dead letter.
 func (b *batch) refuse(index int, data []byte, err error) error {
+	refusal := b.refusal(index, err)
+	letter, err := deadletter.New(deadletter.Letter{
+		Origin: b.origin, Format: string(b.format), Received: b.received, Ordinal: b.refused[string(data)],
+		Field: refusal.Field, Reason: refusal.Reason,
+	}, data, b.collector.o.Recipient)
+	if err != nil {
+		return err
+	}
+	b.refused[string(data)]++
+	b.bytes += int64(len(data)) + deadLetterOverhead
+	b.receipt.RefusedCount++
+	if len(b.receipt.Refused) < maxRefusals {
+		b.receipt.Refused = append(b.receipt.Refused, refusal)
+	}
+	b.deadLetters = append(b.deadLetters, letter.Records()...)
+	return b.bound()
+}
+
+// deadLetterOverhead is what a dead letter weighs beside its bytes, in memory, about.
+const deadLetterOverhead = 1024
+
+// refusal says why a record was refused, with no secret of it.
+func (b *batch) refusal(index int, err error) Refusal {
 	refusal := Refusal{Index: index, Reason: err.Error()}
 	if field, ok := errors.AsType[*event.FieldError](err); ok {
 		refusal.Field, refusal.Reason = field.Field, field.Reason
 	}
-	b.bytes += int64(len(data)) + deadLetterOverhead
-	b.receipt.Refused = append(b.receipt.Refused, refusal)
-	b.deadLetters = append(b.deadLetters, deadLetter(b.origin, b.received, refusal, data)...)
-	return b.bound()
+	if b.redactor != nil {
+		refusal.Field, refusal.Reason = b.redactor.Text(refusal.Field), b.redactor.Text(refusal.Reason)
+	}
+	return refusal
 }
 
 // bound refuses a batch that has grown too large.
@@ -154,7 +217,10 @@ func (b *batch) commit(ctx context.Context) (Receipt, error) {
 	}
 	c.metrics.produce.Observe(c.o.Now().Sub(began).Seconds())
 	c.metrics.events.WithLabelValues("accepted").Add(float64(b.receipt.Accepted))
-	c.metrics.events.WithLabelValues("refused").Add(float64(len(b.receipt.Refused)))
+	c.metrics.events.WithLabelValues("refused").Add(float64(b.receipt.RefusedCount))
+	for kind, n := range b.redacted {
+		c.metrics.redacted.WithLabelValues(kind).Add(float64(n))
+	}
 	c.metrics.events.WithLabelValues("lifted").Add(float64(len(b.records) - b.events))
 	c.metrics.deadLetters.Add(float64(len(b.deadLetters)))
 	return b.receipt, nil

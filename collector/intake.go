@@ -20,9 +20,14 @@ type Receipt struct {
 	// Accepted counts the lines or records that were read; each became one event or, in a format
 	// that is not ours, as many as it tells of.
 	Accepted int `json:"accepted"`
-	// Refused lists those that did not; they are kept as dead letters.
-	Refused []Refusal `json:"refused,omitempty"`
+	// RefusedCount counts those that were not; they are kept as dead letters. Refused lists the first
+	// hundred of them.
+	RefusedCount int       `json:"refused_count,omitzero"`
+	Refused      []Refusal `json:"refused,omitempty"`
 }
+
+// maxRefusals bounds the list of an answer.
+const maxRefusals = 100
 
 // Refusal says which line was refused, and why.
 type Refusal struct {
@@ -78,6 +83,7 @@ func (c *Collector) ingest(w http.ResponseWriter, r *http.Request) {
 		if err := b.charge(len(lines), len(body)); err != nil {
 			return err
 		}
+		b.format = form
 		reader := format.NewReader(form, c.o.Limits)
 		for i, l := range lines {
 			if err := b.record(i, l, reader); err != nil {
@@ -153,12 +159,20 @@ func (c *Collector) identify(ctx context.Context, p credential.Presented) (crede
 		c.o.Log.Warn().Err(err).Msg("a credential cannot be checked")
 		return credential.Identity{}, &failure{code: http.StatusServiceUnavailable, reason: "the credential cannot be checked now", retryAfter: issuerRetry}
 	}
-	c.o.Log.Debug().Err(err).Msg("a credential is not taken")
+	c.o.Log.Debug().Str("error", c.clean(err.Error())).Msg("a credential is not taken")
 	return credential.Identity{}, &failure{code: http.StatusUnauthorized, reason: "no valid bearer token or client certificate"}
 }
 
 // issuerRetry is what a shipper waits whose issuer's keys are not to be had.
 const issuerRetry = 10 * time.Second
+
+// clean takes secrets out of a text that may quote a request.
+func (c *Collector) clean(s string) string {
+	if c.o.Redaction == nil {
+		return s
+	}
+	return c.o.Redaction.Redactor().Text(s)
+}
 
 // answer tells the shipper what became of its request.
 func (c *Collector) answer(w http.ResponseWriter, receipt Receipt, err error) {
@@ -167,9 +181,9 @@ func (c *Collector) answer(w http.ResponseWriter, receipt Receipt, err error) {
 	if err != nil {
 		f := &failure{code: http.StatusInternalServerError, reason: "internal error"}
 		if !errors.As(err, &f) {
-			c.o.Log.Error().Err(err).Msg("taking in events")
+			c.o.Log.Error().Str("error", c.clean(err.Error())).Msg("taking in events")
 		}
-		code, body = f.code, map[string]string{"error": f.reason}
+		code, body = f.code, map[string]string{"error": c.clean(f.reason)}
 		if f.retryAfter > 0 {
 			seconds := int64((f.retryAfter + time.Second - 1) / time.Second)
 			w.Header().Set("Retry-After", strconv.FormatInt(seconds, 10))

@@ -101,12 +101,15 @@ func (r *Redactor) Text(s string) string {
 	return string(r.policy.replace(nil, s, 0, spans))
 }
 
+// ErrTooLong is the error for an event that markers make too long.
+var ErrTooLong = errors.New("is too long once secrets are taken out of it")
+
 // maxRedacted is the longest event with its markers, in bytes.
 const maxRedacted = 3 << 20
 
 // Encode appends the event's JSON to dst, as event.Encode does, once what is to be taken out of the
-// event is. Tenant, the source's name and the collector's are never changed. The error is for an event
-// that markers make too long, and tells nothing of it.
+// event is. Tenant, the source's name and the collector's are never changed. ErrTooLong tells
+// nothing of the event.
 func (r *Redactor) Encode(dst []byte, e *event.Event) ([]byte, Counts, error) {
 	out, err := event.Encode(dst, e)
 	if err != nil {
@@ -123,7 +126,7 @@ func (r *Redactor) Encode(dst []byte, e *event.Event) ([]byte, Counts, error) {
 	limits.Bytes = maxRedacted
 	changed, err := event.Decode(redacted, limits)
 	if err != nil {
-		return dst, nil, errors.New("is too long once secrets are taken out")
+		return dst, nil, ErrTooLong
 	}
 	changed.Tenant, changed.Source.Name, changed.Source.Collector = e.Tenant, e.Source.Name, e.Source.Collector
 	if forged {
