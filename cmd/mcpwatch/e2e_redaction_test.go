@@ -14,8 +14,6 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/nats-io/nats.go"
-
 	"github.com/mcpwatch/mcpwatch/collector/redact"
 	"github.com/mcpwatch/mcpwatch/content"
 	"github.com/mcpwatch/mcpwatch/internal/kafka"
@@ -158,7 +156,7 @@ func TestNoPlantedSecretIsFound(t *testing.T) {
 	}
 	const good = 11 * 32
 	eventually(t, "the events", func() (bool, string) {
-		n, err := value[uint64](t, u.store, "SELECT count() FROM events WHERE format != 'jsonrpc'")
+		n, err := value[uint64](t, u.store, "SELECT count() FROM events WHERE source_format != 'jsonrpc'")
 		return err == nil && n >= good, fmt.Sprintf("%d of %d (%v)", n, good, err)
 	})
 	raisedSome(t, u)
@@ -175,8 +173,8 @@ func TestNoPlantedSecretIsFound(t *testing.T) {
 	}
 	u.stop(t)
 	seen.files(t, data)
-	for _, body := range hook.bodies() {
-		seen.add("webhook", body)
+	for _, d := range hook.deliveries { // the sender has ended
+		seen.add("webhook", append(fmt.Append(nil, d.header), d.body...))
 	}
 	seen.search(t, planted)
 	if answers != 3 || len(seen.where) < 10 {
@@ -187,14 +185,10 @@ func TestNoPlantedSecretIsFound(t *testing.T) {
 // raisedSome waits until rules have found the secrets in their markers.
 func raisedSome(t *testing.T, u *up) {
 	t.Helper()
-	for _, rule := range []string{"secret-in-arguments", "token-in-result", "private-key-in-result", "token-in-server-url", "credential-in-arguments"} {
-		want := uint64(1)
-		if rule == "token-in-server-url" {
-			continue // it looks at requests that begin a session
-		}
+	for _, rule := range []string{"secret-in-arguments", "token-in-result", "private-key-in-result", "credential-in-arguments"} {
 		eventually(t, "a finding of "+rule, func() (bool, string) {
 			n, err := value[uint64](t, u.store, "SELECT count() FROM findings WHERE rule = ?", rule)
-			return err == nil && n >= want, fmt.Sprint(n, err)
+			return err == nil && n > 0, fmt.Sprint(n, err)
 		})
 	}
 }
@@ -265,15 +259,16 @@ func (s *sightings) clickhouse(t *testing.T, u *up) {
 func (s *sightings) nats(t *testing.T, u *up) {
 	t.Helper()
 	b := subscribe(t, u.Addresses["nats"])
-	found := 0
-	eventually(t, "messages in NATS", func() (bool, string) {
-		messages, err := b.Fetch(256, nats.MaxWait(0))
-		for _, m := range messages {
-			s.add("NATS", append([]byte(fmt.Sprint(m.Subject, m.Header)), m.Data...))
-			found++
+	for n := uint64(1); ; n++ {
+		m, err := b.stream.GetMsg(t.Context(), n)
+		if err != nil {
+			if n == 1 {
+				t.Errorf("NATS holds nothing: %v", err)
+			}
+			return
 		}
-		return found > 0, fmt.Sprint(err)
-	})
+		s.add("NATS", append(fmt.Append(nil, m.Subject, m.Header), m.Data...))
+	}
 }
 
 func (s *sightings) metrics(t *testing.T, u *up) {
