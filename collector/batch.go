@@ -76,11 +76,22 @@ func (b *batch) line(index int, l line, decoder *event.Decoder) error {
 	if l.problem != "" {
 		return b.refuse(index, l.data, &event.FieldError{Reason: l.problem})
 	}
-	e, _, err := decoder.Decode(l.data)
+	data, done, whole := l.data, redact.Done{}, true
+	if b.redactor != nil && len(data) <= b.collector.o.Limits.Bytes {
+		data, done, whole = b.redactor.Document(data)
+	}
+	e, _, err := decoder.Decode(data)
 	if err != nil {
 		return b.refuse(index, l.data, err)
 	}
-	return b.took(index, l.data, b.event(e, l.data, b.ordinal(e, l.data)))
+	if whole {
+		done.Mark(e)
+		b.count(done.Counts)
+	} else if err := b.redact(e); err != nil {
+		return b.refuse(index, l.data, err)
+	}
+	b.receipt.Accepted++
+	return b.event(e, l.data, b.ordinal(e, l.data))
 }
 
 // record adds a record of some format.
@@ -90,24 +101,53 @@ func (b *batch) record(index int, l line, reader *format.Reader) error {
 	}
 	events, err := reader.Read(l.data)
 	if err != nil {
-		return b.refuse(index, l.data, err)
+		return b.refuse(index, l.data, b.unread(reader, l.data, err))
 	}
+	for i := range events {
+		if err := b.redact(&events[i]); err != nil {
+			return b.refuse(index, l.data, err)
+		}
+	}
+	b.receipt.Accepted++
 	for i := range events {
 		raw := reader.Raw(i)
 		if err := b.event(&events[i], raw, b.ordinal(&events[i], raw)); err != nil {
-			return b.took(index, l.data, err)
+			return err
 		}
 	}
-	return b.took(index, l.data, nil)
+	return nil
 }
 
-// took counts a record whose events were added, or refuses one that cannot be redacted.
-func (b *batch) took(index int, data []byte, err error) error {
-	if errors.Is(err, redact.ErrTooLong) {
-		return b.refuse(index, data, &event.FieldError{Reason: redact.ErrTooLong.Error()})
+// redact takes secrets out of an event.
+func (b *batch) redact(e *event.Event) error {
+	if b.redactor == nil {
+		return nil
 	}
-	b.receipt.Accepted++
-	return err
+	_, counts, err := b.redactor.Encode(nil, e)
+	if err != nil {
+		return &event.FieldError{Reason: err.Error()}
+	}
+	b.count(counts)
+	return nil
+}
+
+func (b *batch) count(counts redact.Counts) {
+	for kind, n := range counts {
+		b.redacted[kind] += n
+	}
+}
+
+// unread says why a record cannot be read. An error quotes it, cut: so it is that of the record
+// without its secrets.
+func (b *batch) unread(reader *format.Reader, record []byte, err error) error {
+	if b.redactor == nil {
+		return err
+	}
+	clean, _, _ := b.redactor.Document(record)
+	if _, err := reader.Read(clean); err != nil {
+		return err
+	}
+	return &event.FieldError{Reason: "cannot be read"}
 }
 
 // ordinal counts the equal records before one that has no id.
@@ -125,33 +165,14 @@ func (b *batch) event(e *event.Event, raw []byte, ordinal int) error {
 	b.events++
 	taken := b.parser.Take(event.Shipment{Event: *e, Origin: b.origin, Received: b.received, Raw: raw, Ordinal: ordinal})
 	for i := range taken {
-		value, err := b.encode(&taken[i])
+		value, err := event.Encode(nil, &taken[i])
 		if err != nil {
-			return err
+			return fmt.Errorf("encoding an event: %w", err)
 		}
 		b.bytes += int64(len(value))
 		b.records = append(b.records, kafka.Record{Key: kafka.Key(taken[i].Tenant, taken[i].Actor), Value: value})
 	}
 	return b.bound()
-}
-
-// encode is the event's JSON, with secrets taken out of it and of the event.
-func (b *batch) encode(e *event.Event) ([]byte, error) {
-	if b.redactor == nil {
-		value, err := event.Encode(nil, e)
-		if err != nil {
-			return nil, fmt.Errorf("encoding an event: %w", err)
-		}
-		return value, nil
-	}
-	value, counts, err := b.redactor.Encode(nil, e)
-	if err != nil {
-		return nil, fmt.Errorf("redacting an event: %w", err)
-	}
-	for kind, n := range counts {
-		b.redacted[kind] += n
-	}
-	return value, nil
 }
 
 // refuse adds a record that cannot be read as a dead letter.
@@ -177,6 +198,9 @@ func (b *batch) refuse(index int, data []byte, err error) error {
 // deadLetterOverhead is what a dead letter weighs beside its bytes, in memory, about.
 const deadLetterOverhead = 1024
 
+// maxField is the longest path in a refusal, in bytes.
+const maxField = 200
+
 // refusal says why a record was refused, with no secret of it.
 func (b *batch) refusal(index int, err error) Refusal {
 	refusal := Refusal{Index: index, Reason: err.Error()}
@@ -185,6 +209,9 @@ func (b *batch) refusal(index int, err error) Refusal {
 	}
 	if b.redactor != nil {
 		refusal.Field, refusal.Reason = b.redactor.Text(refusal.Field), b.redactor.Text(refusal.Reason)
+		if len(refusal.Field) > maxField {
+			refusal.Field = "" // a name in it may be cut, and a cut secret is not known
+		}
 	}
 	return refusal
 }

@@ -230,7 +230,8 @@ func (s *sightings) search(t *testing.T, planted []plantedSecret) {
 		text := string(s.what[i])
 		for _, p := range planted {
 			if strings.Contains(text, p.secret) {
-				t.Errorf("%s: a %s is found in %d bytes", where, p.kind, len(text))
+				at := strings.Index(text, p.secret)
+				t.Errorf("%s: a %s is found: …%q…", where, p.kind, text[max(0, at-60):min(len(text), at+len(p.secret)+30)])
 			}
 		}
 	}

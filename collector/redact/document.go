@@ -1,7 +1,6 @@
 package redact
 
 import (
-	"fmt"
 	"slices"
 	"strings"
 
@@ -19,23 +18,15 @@ type segment struct {
 	member bool
 }
 
-// kept are the members of an event that hold no strings of others.
-var kept = []string{"time", "received", "claimed_time", "tenant"}
-
-// document takes out of an event's JSON. It gives nil where there is nothing to take out, and reports
-// whether there were markers that are none of ours.
-func (r *Redactor) document(data []byte, request *event.Request) (out []byte, counts Counts, forged bool, err error) {
-	root, err := r.parser.ParseValue(data)
-	if err != nil {
-		return nil, nil, false, fmt.Errorf("reading an event to redact: %w", err)
-	}
-	whole := r.policy.whole(root, request)
+// document takes out of an event's JSON. It gives nil where there is nothing to take out.
+func (r *Redactor) document(data []byte, root event.Value) ([]byte, Done) {
+	whole := r.policy.whole(root)
 	r.read(root)
 	text := string(r.text)
 	spans, ours := r.policy.find(text)
 	spans = merge(spans, without(without(r.members(), ours), spans))
 	if len(spans) == 0 && len(whole) == 0 {
-		return nil, nil, false, nil
+		return nil, Done{}
 	}
 	w := writer{policy: r.policy, data: data, counts: Counts{}}
 	for _, s := range r.segments {
@@ -56,28 +47,18 @@ func (r *Redactor) document(data []byte, request *event.Request) (out []byte, co
 		w.whole(s)
 	}
 	if !w.changed {
-		return nil, nil, false, nil
+		return nil, Done{}
 	}
-	return append(w.out, data[w.at:]...), w.counts, w.forged, nil
+	return append(w.out, data[w.at:]...), Done{w.counts, w.forged}
 }
 
 // read gathers the strings of a document.
 func (r *Redactor) read(root event.Value) {
 	r.text, r.segments = r.text[:0], r.segments[:0]
-	var skipped []span
-	for _, name := range kept {
-		if v := root.Get(name); v.Exists() {
-			start, end := v.Span()
-			skipped = append(skipped, span{start: start, end: end})
-		}
-	}
 	from, to := root.Get("message").Span()
 	name := ""
 	for p := range root.Places() {
 		if !p.String && (name == "id" || p.Start < from || p.End > to || len(p.Text) < shortestCard) {
-			continue
-		}
-		if slices.ContainsFunc(skipped, func(s span) bool { return s.start <= p.Start && p.End <= s.end }) {
 			continue
 		}
 		s := segment{Place: p, at: len(r.text)}
@@ -112,7 +93,7 @@ type wholeValue struct {
 }
 
 // whole finds the values that the configuration names, in the order of the document, none in another.
-func (p *Policy) whole(root event.Value, request *event.Request) []wholeValue {
+func (p *Policy) whole(root event.Value) []wholeValue {
 	var found []wholeValue
 	add := func(v event.Value, kind string) {
 		text := v.Text()
@@ -131,7 +112,7 @@ func (p *Policy) whole(root event.Value, request *event.Request) []wholeValue {
 		}
 	}
 	for _, x := range p.paths {
-		x.find(root, request, func(v event.Value) { add(v, KindArgument) })
+		x.find(root, func(v event.Value) { add(v, KindArgument) })
 	}
 	slices.SortFunc(found, func(a, b wholeValue) int {
 		if a.start != b.start {

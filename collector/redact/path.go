@@ -50,11 +50,9 @@ func parsePath(a Argument) (path, error) {
 
 // find gives each the values that the path names in an event: in its message, the messages of a batch,
 // those that a result or a retry holds (see event.Expand), and the request that it answers.
-func (p *path) find(root event.Value, request *event.Request, each func(event.Value)) {
-	tool := ""
-	if request != nil {
-		tool = request.Name
-	}
+func (p *path) find(root event.Value, each func(event.Value)) {
+	request := root.Get("request")
+	tool := request.Get("name").Text()
 	message := root.Get("message")
 	if message.Kind() == event.Array {
 		for m := range message.Items() {
@@ -63,8 +61,8 @@ func (p *path) find(root event.Value, request *event.Request, each func(event.Va
 	} else {
 		p.message(message, tool, each)
 	}
-	if request != nil && len(p.steps) > 2 && p.steps[0] == "params" && p.steps[1] == "arguments" && p.speaksOf(tool) {
-		walk(root.Get("request", "arguments"), p.steps[2:], each)
+	if len(p.steps) > 2 && p.steps[0] == "params" && p.steps[1] == "arguments" && p.speaksOf(tool) {
+		walk(request.Get("arguments"), p.steps[2:], each)
 	}
 }
 

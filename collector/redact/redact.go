@@ -14,7 +14,9 @@ package redact
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
+	"sort"
 	"strings"
 
 	"github.com/mcpwatch/mcpwatch/content"
@@ -107,18 +109,58 @@ var ErrTooLong = errors.New("is too long once secrets are taken out of it")
 // maxRedacted is the longest event with its markers, in bytes.
 const maxRedacted = 3 << 20
 
+// Done says what was done to an event.
+type Done struct {
+	Counts Counts
+	// Forged says that there were markers that are none of ours.
+	Forged bool
+}
+
+// Mark writes it on the event.
+func (d *Done) Mark(e *event.Event) {
+	if d.Forged {
+		e.Mark(ForgedMark)
+	}
+	if len(d.Counts) > 0 {
+		e.Mark(Mark)
+	}
+	kinds := slices.Sorted(maps.Keys(d.Counts))
+	for _, kind := range kinds {
+		e.Mark(fmt.Sprintf("%s:%s:%d", Mark, kind, d.Counts[kind]))
+	}
+}
+
+// Document gives an event's JSON, as it was shipped, with what is to be taken out of it taken out;
+// data itself where there is nothing. What is no JSON is taken for a text, and isJSON is false: the
+// event that it may be read as all the same is still to be redacted.
+func (r *Redactor) Document(data []byte) (out []byte, done Done, isJSON bool) {
+	root, err := r.parser.ParseValue(data)
+	if err != nil {
+		if text := string(data); r.Text(text) != text {
+			data = []byte(r.Text(text))
+		}
+		return data, Done{}, false
+	}
+	out, done = r.document(data, root)
+	if out == nil {
+		out = data
+	}
+	return out, done, true
+}
+
 // Encode appends the event's JSON to dst, as event.Encode does, once what is to be taken out of the
-// event is. Tenant, the source's name and the collector's are never changed. ErrTooLong tells
+// event is. Tenant, actor, the source's name and the collector's are never changed. ErrTooLong tells
 // nothing of the event.
 func (r *Redactor) Encode(dst []byte, e *event.Event) ([]byte, Counts, error) {
 	out, err := event.Encode(dst, e)
 	if err != nil {
 		return dst, nil, err
 	}
-	redacted, counts, forged, err := r.document(out[len(dst):], e.Request)
+	root, err := r.parser.ParseValue(out[len(dst):])
 	if err != nil {
-		return dst, nil, err
+		return dst, nil, errors.New("cannot be read once it is written")
 	}
+	redacted, done := r.document(out[len(dst):], root)
 	if redacted == nil {
 		return out, nil, nil
 	}
@@ -128,28 +170,11 @@ func (r *Redactor) Encode(dst []byte, e *event.Event) ([]byte, Counts, error) {
 	if err != nil {
 		return dst, nil, ErrTooLong
 	}
-	changed.Tenant, changed.Source.Name, changed.Source.Collector = e.Tenant, e.Source.Name, e.Source.Collector
-	if forged {
-		changed.Mark(ForgedMark)
-	}
-	if len(counts) > 0 {
-		changed.Mark(Mark)
-	}
-	for _, kind := range sortedKinds(counts) {
-		changed.Mark(fmt.Sprintf("%s:%s:%d", Mark, kind, counts[kind]))
-	}
+	changed.Tenant, changed.Actor, changed.Source.Name, changed.Source.Collector = e.Tenant, e.Actor, e.Source.Name, e.Source.Collector
+	done.Mark(&changed)
 	*e = changed
 	out, err = event.Encode(dst, e)
-	return out, counts, err
-}
-
-func sortedKinds(counts Counts) []string {
-	kinds := make([]string, 0, len(counts))
-	for kind := range counts {
-		kinds = append(kinds, kind)
-	}
-	slices.Sort(kinds)
-	return kinds
+	return out, done.Counts, err
 }
 
 // span is a part of a text that is taken out; one of kind "" is a marker that is none of ours.
@@ -173,10 +198,17 @@ func (p *Policy) find(s string) (out, ours []span) {
 	}
 	out = merge(without(out, ours), without(forged, out))
 	for _, class := range p.personal {
-		found := class.find(s)
-		out = merge(out, without(without(found, ours), out))
+		out = merge(out, without(apart(class.find(s), ours), out))
 	}
 	return out, ours
+}
+
+// apart are those of spans that touch no marker of ours: a marker before an "@" makes no address.
+func apart(spans, ours []span) []span {
+	return slices.DeleteFunc(spans, func(s span) bool {
+		i := sort.Search(len(ours), func(i int) bool { return ours[i].end > s.start })
+		return i < len(ours) && ours[i].start < s.end
+	})
 }
 
 // merge is two lists of spans, none overlapping another, in order.
