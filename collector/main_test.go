@@ -39,6 +39,8 @@ type site struct {
 	kafka  *kafka.Client
 	url    string
 	now    time.Time
+	// options are the collector's.
+	options collector.Options
 }
 
 func start(t *testing.T, change func(*collector.Options)) *site {
@@ -78,6 +80,7 @@ tokens:
 	if change != nil {
 		change(&o)
 	}
+	s.options = o
 	c, err := collector.New(o)
 	if err != nil {
 		t.Fatal(err)
