@@ -15,7 +15,7 @@ import (
 	"github.com/mcpwatch/mcpwatch/internal/kafka"
 )
 
-func policy(t *testing.T) *redact.Policy {
+func policy(t testing.TB) *redact.Policy {
 	t.Helper()
 	keys, err := redact.ParseKeys(base64.StdEncoding.EncodeToString([]byte(strings.Repeat("k", 32))))
 	if err != nil {

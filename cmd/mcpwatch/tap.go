@@ -28,7 +28,9 @@ type shipFlags struct {
 type tapCommand struct {
 	Server string `help:"The server's name in events." required:"" placeholder:"NAME"`
 	shipFlags
-	Agent   string   `help:"The agent's id; HOST/USER where not given." placeholder:"ID"`
+	Agent  string `help:"The agent's id; HOST/USER where not given." placeholder:"ID"`
+	Redact bool   `help:"Take secrets out of events before they are spooled: they never leave this machine. Needs --redaction-key-file."`
+	redactionFlags
 	Verbose bool     `help:"Say on standard error what the tap does."`
 	Command []string `arg:"" passthrough:"" help:"-- and the server's command line."`
 }
@@ -50,6 +52,11 @@ func (c *tapCommand) Run(s streams) error {
 	var err error
 	if o.TLS, err = tlsfiles.Client(c.CA, c.ClientCert, c.ClientKey); err != nil {
 		return &exitError{code: exitUsage, err: err}
+	}
+	if c.Redact {
+		if o.Redaction, err = c.policy(); err != nil {
+			return err
+		}
 	}
 	o.Env = withoutToken(os.Environ())
 	if c.Agent != "" {

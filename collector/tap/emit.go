@@ -35,7 +35,7 @@ func (o *observer) emit(e *event.Event, l line) {
 // event is too long or cannot be encoded.
 func (o *observer) encode(e *event.Event) bool {
 	n := len(o.out)
-	out, err := event.Encode(o.out, e)
+	out, err := o.written(e)
 	if err != nil || len(out)-n > maxEvent {
 		o.out = o.out[:n]
 		return false
@@ -52,6 +52,15 @@ func (o *observer) encode(e *event.Event) bool {
 		o.save()
 	}
 	return true
+}
+
+// written is out with the event's JSON behind it, secrets taken out.
+func (o *observer) written(e *event.Event) ([]byte, error) {
+	if o.redactor == nil {
+		return event.Encode(o.out, e)
+	}
+	out, _, err := o.redactor.Encode(o.out, e)
+	return out, err
 }
 
 // declare makes e the event of a gap.
