@@ -76,22 +76,47 @@ func (b *batch) line(index int, l line, decoder *event.Decoder) error {
 	if l.problem != "" {
 		return b.refuse(index, l.data, &event.FieldError{Reason: l.problem})
 	}
-	data, done, whole := l.data, redact.Done{}, true
-	if b.redactor != nil && len(data) <= b.collector.o.Limits.Bytes {
-		data, done, whole = b.redactor.Document(data)
-	}
-	e, _, err := decoder.Decode(data)
+	e, err := b.read(l.data, decoder)
 	if err != nil {
-		return b.refuse(index, l.data, err)
-	}
-	if whole {
-		done.Mark(e)
-		b.count(done.Counts)
-	} else if err := b.redact(e); err != nil {
 		return b.refuse(index, l.data, err)
 	}
 	b.receipt.Accepted++
 	return b.event(e, l.data, b.ordinal(e, l.data))
+}
+
+// read is the event of a line, with secrets taken out of it before anything is made of it.
+func (b *batch) read(data []byte, decoder *event.Decoder) (*event.Event, error) {
+	root, err := decoder.Parse(data)
+	if b.redactor == nil {
+		if err != nil {
+			return nil, err
+		}
+		e, _, err := decoder.Event()
+		return e, err
+	}
+	if err != nil {
+		return nil, b.unread(data, err, func(clean []byte) error { _, err := decoder.Parse(clean); return err })
+	}
+	if decoder.Mended() {
+		e, _, err := decoder.Decode(b.redactor.Clean(data))
+		if err != nil {
+			return nil, err
+		}
+		return e, b.redact(e)
+	}
+	redacted, done := b.redactor.Document(data, root)
+	if redacted != nil {
+		if _, err := decoder.Parse(redacted); err != nil {
+			return nil, err
+		}
+	}
+	e, _, err := decoder.Event()
+	if err != nil {
+		return nil, err
+	}
+	done.Mark(e)
+	b.count(done.Counts)
+	return e, nil
 }
 
 // record adds a record of some format.
@@ -101,7 +126,7 @@ func (b *batch) record(index int, l line, reader *format.Reader) error {
 	}
 	events, err := reader.Read(l.data)
 	if err != nil {
-		return b.refuse(index, l.data, b.unread(reader, l.data, err))
+		return b.refuse(index, l.data, b.unread(l.data, err, func(clean []byte) error { _, err := reader.Read(clean); return err }))
 	}
 	for i := range events {
 		if err := b.redact(&events[i]); err != nil {
@@ -137,14 +162,13 @@ func (b *batch) count(counts redact.Counts) {
 	}
 }
 
-// unread says why a record cannot be read. An error quotes it, cut: so it is that of the record
-// without its secrets.
-func (b *batch) unread(reader *format.Reader, record []byte, err error) error {
-	if b.redactor == nil {
+// unread says why a record cannot be read. An error quotes the record, cut, and a secret that is cut
+// is not known: so it is the error that the record has without its secrets.
+func (b *batch) unread(record []byte, err error, read func(clean []byte) error) error {
+	if b.redactor == nil || len(record) > b.collector.o.Limits.Bytes {
 		return err
 	}
-	clean, _, _ := b.redactor.Document(record)
-	if _, err := reader.Read(clean); err != nil {
+	if err := read(b.redactor.Clean(record)); err != nil {
 		return err
 	}
 	return &event.FieldError{Reason: "cannot be read"}

@@ -18,8 +18,9 @@ type segment struct {
 	member bool
 }
 
-// document takes out of an event's JSON. It gives nil where there is nothing to take out.
-func (r *Redactor) document(data []byte, root event.Value) ([]byte, Done) {
+// Document gives an event's JSON, as it was shipped and parsed, with what is to be taken out of it taken
+// out; nil where there is nothing.
+func (r *Redactor) Document(data []byte, root event.Value) ([]byte, Done) {
 	whole := r.policy.whole(root)
 	r.read(root)
 	text := string(r.text)

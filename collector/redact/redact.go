@@ -130,22 +130,17 @@ func (d *Done) Mark(e *event.Event) {
 	}
 }
 
-// Document gives an event's JSON, as it was shipped, with what is to be taken out of it taken out;
-// data itself where there is nothing. What is no JSON is taken for a text, and isJSON is false: the
-// event that it may be read as all the same is still to be redacted.
-func (r *Redactor) Document(data []byte) (out []byte, done Done, isJSON bool) {
-	root, err := r.parser.ParseValue(data)
+// Clean gives a record, JSON or not, with what is to be taken out of it taken out. An event that is
+// made of it is still to be redacted: a text may hide what its escapes stand for.
+func (r *Redactor) Clean(record []byte) []byte {
+	root, err := r.parser.ParseValue(record)
 	if err != nil {
-		if text := string(data); r.Text(text) != text {
-			data = []byte(r.Text(text))
-		}
-		return data, Done{}, false
+		return []byte(r.Text(string(record)))
 	}
-	out, done = r.document(data, root)
-	if out == nil {
-		out = data
+	if out, _ := r.Document(record, root); out != nil {
+		return out
 	}
-	return out, done, true
+	return record
 }
 
 // Encode appends the event's JSON to dst, as event.Encode does, once what is to be taken out of the
@@ -160,7 +155,7 @@ func (r *Redactor) Encode(dst []byte, e *event.Event) ([]byte, Counts, error) {
 	if err != nil {
 		return dst, nil, errors.New("cannot be read once it is written")
 	}
-	redacted, done := r.document(out[len(dst):], root)
+	redacted, done := r.Document(out[len(dst):], root)
 	if redacted == nil {
 		return out, nil, nil
 	}
