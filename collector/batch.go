@@ -81,7 +81,7 @@ func (b *batch) line(index int, l line, decoder *event.Decoder) error {
 		return b.refuse(index, l.data, err)
 	}
 	b.receipt.Accepted++
-	return b.event(e, l.data, b.ordinal(e, l.data))
+	return b.add(e, l.data, b.ordinal(e, l.data))
 }
 
 // read is the event of a line, with secrets taken out of it before anything is made of it.
@@ -129,17 +129,16 @@ func (b *batch) record(index int, l line, reader *format.Reader) error {
 		return b.refuse(index, l.data, b.unread(l.data, err, func(clean []byte) error { _, err := reader.Read(clean); return err }))
 	}
 	for i := range events {
-		if err := b.redact(&events[i]); err != nil {
+		raw := reader.Raw(i)
+		err := b.event(&events[i], raw, b.ordinal(&events[i], raw))
+		if _, refused := errors.AsType[*event.FieldError](err); refused {
 			return b.refuse(index, l.data, err)
 		}
-	}
-	b.receipt.Accepted++
-	for i := range events {
-		raw := reader.Raw(i)
-		if err := b.event(&events[i], raw, b.ordinal(&events[i], raw)); err != nil {
+		if err != nil {
 			return err
 		}
 	}
+	b.receipt.Accepted++
 	return nil
 }
 
@@ -184,8 +183,18 @@ func (b *batch) ordinal(e *event.Event, raw []byte) int {
 	return b.repeated + n
 }
 
-// event adds an event and what is lifted from it. raw and ordinal make its id where it has none.
+// event takes secrets out of an event and adds it. The error is an *event.FieldError where that cannot
+// be done.
 func (b *batch) event(e *event.Event, raw []byte, ordinal int) error {
+	if err := b.redact(e); err != nil {
+		return err
+	}
+	return b.add(e, raw, ordinal)
+}
+
+// add adds an event that holds no secret any more, and what is lifted from it. raw and ordinal make its
+// id where it has none.
+func (b *batch) add(e *event.Event, raw []byte, ordinal int) error {
 	b.events++
 	taken := b.parser.Take(event.Shipment{Event: *e, Origin: b.origin, Received: b.received, Raw: raw, Ordinal: ordinal})
 	for i := range taken {
