@@ -195,3 +195,21 @@ func TestASealIsBound(t *testing.T) {
 		t.Error("it opens as another tenant's")
 	}
 }
+
+// TestALongLetterIsReadFromItsParts sends one that takes several records, twice.
+func TestALongLetterIsReadFromItsParts(t *testing.T) {
+	key := opener(t)
+	s := start(t, func(o *collector.Options) { o.Recipient = key.Recipient() })
+	long := strings.Repeat("no JSON ", 300_000)
+	for range 2 {
+		s.accepted([]byte(long))
+	}
+	_, letters := s.letters()
+	if len(letters) != 1 {
+		t.Fatalf("%d letters", len(letters))
+	}
+	data, err := key.Open(&letters[0])
+	if err != nil || string(data) != strings.TrimSpace(long) {
+		t.Errorf("%d bytes are read, want %d: %v", len(data), len(long)-1, err)
+	}
+}

@@ -4,6 +4,7 @@ package deadletter
 
 import (
 	"encoding/binary"
+	"slices"
 	"strconv"
 	"time"
 
@@ -119,8 +120,8 @@ func (l *Letter) key() []byte { return kafka.Key(l.Origin.Tenant, l.ID) }
 
 func headers(pairs ...string) []kafka.Header {
 	all := make([]kafka.Header, 0, len(pairs)/2)
-	for i := 0; i < len(pairs); i += 2 {
-		all = append(all, kafka.Header{Key: pairs[i], Value: []byte(pairs[i+1])})
+	for pair := range slices.Chunk(pairs, 2) {
+		all = append(all, kafka.Header{Key: pair[0], Value: []byte(pair[1])})
 	}
 	return all
 }

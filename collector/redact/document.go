@@ -182,10 +182,7 @@ func (w *writer) whole(v wholeValue) {
 		}
 		inner = append(inner, m.String())
 	}
-	text := w.policy.marker(v.kind, v.text)
-	for _, m := range inner {
-		text += " " + m
-	}
+	text := strings.Join(append([]string{w.policy.marker(v.kind, v.text)}, inner...), " ")
 	w.counts[v.kind]++
 	w.put(v.start, v.end, text)
 }

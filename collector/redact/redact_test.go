@@ -279,3 +279,20 @@ func BenchmarkEncode(b *testing.B) {
 		})
 	}
 }
+
+func FuzzConfig(f *testing.F) {
+	f.Add("personal: [email]\narguments:\n  - {tool: t, path: \"$.a['b'][*].*\"}\n")
+	f.Fuzz(func(t *testing.T, text string) {
+		c, err := redact.ParseConfig([]byte(text))
+		if err != nil {
+			return
+		}
+		policy, err := redact.New(keys(t, "a"), c)
+		if err != nil {
+			return
+		}
+		if _, _, err := policy.Redactor().Encode(nil, decoded(t, `{"message":{"a":{"b":[{"c":1}]}}}`)); err != nil {
+			t.Fatal(err)
+		}
+	})
+}
