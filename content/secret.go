@@ -76,16 +76,32 @@ func AllSecrets(s string) []Secret {
 // SecretMember reports whether the value of an object's member, by the member's name, is a secret:
 // a password that is not a usual stand-in for one, or a token or key that looks random.
 func SecretMember(name, value string) bool {
+	if len(value) < 4 || len(name) > 64 || !secretNameEnds(name) {
+		return false
+	}
 	name = strings.ToLower(name)
-	if len(name) > 64 || value == "" || !isSecretName(name) && !isAuthorizationName(name) {
+	if !isSecretName(name) && !isAuthorizationName(name) {
 		return false
 	}
 	for _, word := range []string{"password", "passwd", "passphrase", "pwd"} {
 		if strings.HasSuffix(name, word) {
-			return len(value) >= 4 && len(value) <= 1024 && isPassword(value)
+			return len(value) <= 1024 && isPassword(value)
 		}
 	}
 	return isRandom(value)
+}
+
+// secretNameEnds is a cheap necessary condition on a name: the last two letters of the words of
+// isSecretName.
+func secretNameEnds(name string) bool {
+	if len(name) < 3 {
+		return false
+	}
+	switch [2]byte{name[len(name)-2] | 0x20, name[len(name)-1] | 0x20} {
+	case [2]byte{'r', 'd'}, [2]byte{'w', 'd'}, [2]byte{'s', 'e'}, [2]byte{'e', 't'}, [2]byte{'e', 'n'}, [2]byte{'e', 'y'}, [2]byte{'a', 'l'}, [2]byte{'o', 'n'}:
+		return true
+	}
+	return false
 }
 
 // disjoint sorts and drops what overlaps an earlier secret. A kind that is told by its
