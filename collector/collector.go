@@ -3,8 +3,8 @@
 // What it promises a shipper:
 //
 //   - 202 means that every line of the request is durable: an accepted one is acknowledged
-//     by all in-sync replicas of mcp.events, a refused one is listed in the answer and lies,
-//     with its bytes, in mcp.deadletters.
+//     by all in-sync replicas of mcp.events, a refused one is counted and, of the first hundred, listed
+//     in the answer and lies, with its bytes, in mcp.deadletters.
 //   - Any other status means that the shipper still owns the request: 429 and 503 carry
 //     Retry-After. Sending a request again is always safe, since an event's id stays the same.
 //   - Tenant and source come from the credential, never from the body.
@@ -27,7 +27,9 @@ import (
 	"github.com/rs/zerolog"
 
 	"github.com/mcpwatch/mcpwatch/collector/credential"
+	"github.com/mcpwatch/mcpwatch/collector/deadletter"
 	"github.com/mcpwatch/mcpwatch/collector/format"
+	"github.com/mcpwatch/mcpwatch/collector/redact"
 	"github.com/mcpwatch/mcpwatch/event"
 	"github.com/mcpwatch/mcpwatch/internal/kafka"
 )
@@ -47,6 +49,11 @@ type Options struct {
 	Ready func(context.Context) error
 	// Credentials says who may send.
 	Credentials *credential.Keeper
+
+	// Redaction says what is taken out of events before they are written; nil: nothing.
+	Redaction *redact.Policy
+	// Recipient is whom the bytes of dead letters are sealed for; nil leaves them open.
+	Recipient *deadletter.Recipient
 
 	// Limits of one event.
 	Limits event.Limits
@@ -154,6 +161,7 @@ type metrics struct {
 	refusals    *prometheus.CounterVec
 	syslog      *prometheus.CounterVec
 	topic       *prometheus.CounterVec
+	redacted    *prometheus.CounterVec
 }
 
 func newMetrics(r prometheus.Registerer) *metrics {
@@ -178,6 +186,9 @@ func newMetrics(r prometheus.Registerer) *metrics {
 			Buckets: prometheus.ExponentialBuckets(0.0005, 2, 14),
 		}),
 	}
+	m.redacted = prometheus.NewCounterVec(prometheus.CounterOpts{
+		Name: "mcpwatch_collector_redacted_total", Help: "Values taken out of events, by kind.",
+	}, []string{"kind"})
 	m.refusals = prometheus.NewCounterVec(prometheus.CounterOpts{
 		Name: "mcpwatch_collector_credentials_refused_total", Help: "Requests whose credential was not taken, by reason.",
 	}, []string{"reason"})
@@ -187,6 +198,6 @@ func newMetrics(r prometheus.Registerer) *metrics {
 	m.topic = prometheus.NewCounterVec(prometheus.CounterOpts{
 		Name: "mcpwatch_collector_topic_records_total", Help: "Records of others' topics, read and durable, or expired before they were read.",
 	}, []string{"topic", "what"})
-	r.MustRegister(m.topic, m.syslog, m.refusals, m.events, m.requests, m.deadLetters, m.bytes, m.lostTicks, m.produce)
+	r.MustRegister(m.redacted, m.topic, m.syslog, m.refusals, m.events, m.requests, m.deadLetters, m.bytes, m.lostTicks, m.produce)
 	return m
 }

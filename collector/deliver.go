@@ -59,6 +59,7 @@ func (c *Collector) attempt(ctx context.Context, who credential.Identity, addres
 		}
 	}
 	c.metrics.bytes.Add(float64(bytes))
+	b.format = form
 	reader := format.NewReader(form, c.o.Limits)
 	for i, l := range lines {
 		if err := b.record(i, l, reader); err != nil {

@@ -24,9 +24,14 @@ type Receipt struct {
 	Accepted int `json:"accepted"`
 	// Events counts what the records of a format that is not ours told of; not given for events.
 	Events int `json:"events,omitempty"`
-	// Refused lists those that did not; they are kept as dead letters.
-	Refused []Refusal `json:"refused,omitempty"`
+	// RefusedCount counts those that were not; they are kept as dead letters. Refused lists the first
+	// hundred of them.
+	RefusedCount int       `json:"refused_count,omitzero"`
+	Refused      []Refusal `json:"refused,omitempty"`
 }
+
+// maxRefusals bounds the list of an answer.
+const maxRefusals = 100
 
 // Refusal says which line was refused, and why.
 type Refusal struct {
@@ -89,6 +94,7 @@ func (c *Collector) ingest(w http.ResponseWriter, r *http.Request) {
 		if err := b.charge(len(lines), len(body)); err != nil {
 			return err
 		}
+		b.format = form
 		reader := format.NewReader(form, c.o.Limits)
 		for i, l := range lines {
 			if err := b.record(i, l, reader); err != nil {
@@ -185,19 +191,27 @@ func (c *Collector) identify(ctx context.Context, p credential.Presented) (crede
 		c.o.Log.Warn().Err(err).Msg("a credential cannot be checked")
 		return credential.Identity{}, &failure{code: http.StatusServiceUnavailable, reason: "the credential cannot be checked now", retryAfter: issuerRetry}
 	}
-	c.o.Log.Debug().Err(err).Msg("a credential is not taken")
+	c.o.Log.Debug().Str("error", c.clean(err.Error())).Msg("a credential is not taken")
 	return credential.Identity{}, &failure{code: http.StatusUnauthorized, reason: "no valid bearer token or client certificate"}
 }
 
 // issuerRetry is what a shipper waits whose issuer's keys are not to be had.
 const issuerRetry = 10 * time.Second
 
+// clean takes secrets out of a text that may quote a request.
+func (c *Collector) clean(s string) string {
+	if c.o.Redaction == nil {
+		return s
+	}
+	return c.o.Redaction.Redactor().Text(s)
+}
+
 // answer tells the shipper what became of its request.
 func (c *Collector) answer(w http.ResponseWriter, receipt Receipt, err error) {
 	if err != nil {
 		f := c.failed(err)
 		f.headers(w)
-		answer(w, f.code, map[string]string{"error": f.reason})
+		answer(w, f.code, map[string]string{"error": c.clean(f.reason)})
 		return
 	}
 	c.succeeded(http.StatusAccepted)
@@ -212,7 +226,7 @@ func (c *Collector) succeeded(code int) { c.metrics.requests.WithLabelValues(str
 func (c *Collector) failed(err error) *failure {
 	f, known := errors.AsType[*failure](err)
 	if !known {
-		c.o.Log.Error().Err(err).Msg("taking in events")
+		c.o.Log.Error().Str("error", c.clean(err.Error())).Msg("taking in events")
 		f = &failure{code: http.StatusInternalServerError, reason: "internal error"}
 	}
 	c.metrics.requests.WithLabelValues(strconv.Itoa(f.code)).Inc()

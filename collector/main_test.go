@@ -41,6 +41,8 @@ type site struct {
 	now    time.Time
 
 	collector *collector.Collector
+	// options are the collector's.
+	options collector.Options
 }
 
 func start(t testing.TB, change func(*collector.Options)) *site {
@@ -80,6 +82,7 @@ tokens:
 	if change != nil {
 		change(&o)
 	}
+	s.options = o
 	c, err := collector.New(o)
 	if err != nil {
 		t.Fatal(err)

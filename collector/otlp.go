@@ -68,6 +68,7 @@ func answerOTLP(w http.ResponseWriter, code int, e format.Encoding, body []byte)
 // telemetry adds what a request of OTLP tells of. One that cannot be read is kept as a dead letter,
 // since its sender throws it away when it is told.
 func (b *batch) telemetry(signal format.Signal, e format.Encoding, body []byte) error {
+	b.format = format.OTLP // of what is refused
 	t, err := format.ReadTelemetry(signal, e, body)
 	switch {
 	case errors.Is(err, format.ErrOTLPTooLarge):
@@ -90,9 +91,12 @@ func (b *batch) telemetry(signal format.Signal, e format.Encoding, body []byte) 
 			continue
 		}
 		if err := b.take(line{}, events, reader); err != nil {
-			return err
+			if err := b.refuseField(i, t.Part(i), err); err != nil {
+				return err
+			}
+			continue
 		}
-		b.read(events)
+		b.told(events)
 	}
 	return nil
 }
@@ -118,12 +122,12 @@ type partial struct {
 const firstReasons = 3
 
 func (r *Receipt) partial(signal format.Signal) partial {
-	p := partial{signal: signal, rejected: len(r.Refused)}
+	p := partial{signal: signal, rejected: r.RefusedCount}
 	if p.rejected == 0 {
 		return p
 	}
 	var reasons []string
-	for _, refusal := range r.Refused[:min(p.rejected, firstReasons)] {
+	for _, refusal := range r.Refused[:min(len(r.Refused), firstReasons)] {
 		reasons = append(reasons, fmt.Sprintf("%d: %s %s", refusal.Index, refusal.Field, refusal.Reason))
 	}
 	p.message = "kept as dead letters, counted from 0: " + strings.Join(reasons, "; ")

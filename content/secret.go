@@ -3,6 +3,7 @@ package content
 import (
 	"cmp"
 	"slices"
+	"strings"
 )
 
 // Secret is one secret found in a text: text[Start:End].
@@ -25,19 +26,88 @@ const (
 // xxxx, <token>, ${TOKEN}, ***) is none.
 //
 // The text is read once for the literals that secrets cannot be without; what stands
-// around one is read where it occurs.
+// around one is read where it occurs. A secret that was taken out of the text is found by its
+// Marker, each of them.
 func Secrets(s string) []Secret {
 	scan := secretScan{text: s}
 	scan.run()
 	return disjoint(scan.found)
 }
 
+// RestOfSecret is the kind of what AllSecrets finds beside the kinds of Secrets.
+const RestOfSecret = "rest"
+
+// AllSecrets returns what is to be taken out of s: what Secrets finds, however many, and, as
+// RestOfSecret, what is left where one secret reaches beyond another, and the lines of a private key
+// that nothing closes. What markers stand for is out already.
+func AllSecrets(s string) []Secret {
+	scan := secretScan{text: s, all: true}
+	scan.run()
+	all := slices.Clone(scan.found)
+	kept := disjoint(slices.DeleteFunc(scan.found, func(f Secret) bool { return f.Kind == RestOfSecret }))
+	if len(all) == len(kept) {
+		return kept
+	}
+	slices.SortStableFunc(all, inOrder)
+	var rests []Secret
+	at, next := 0, 0 // what is before at is taken; kept[next] is the first that ends behind it
+	for _, f := range all {
+		for at = max(at, f.Start); at < f.End; {
+			for next < len(kept) && kept[next].End <= at {
+				next++
+			}
+			end := f.End
+			if next < len(kept) {
+				end = min(end, kept[next].Start)
+			}
+			if end > at {
+				rests = append(rests, Secret{RestOfSecret, at, end})
+			}
+			if at = end; next < len(kept) && at < f.End {
+				at = kept[next].End
+			}
+		}
+	}
+	all = append(append(all[:0], kept...), rests...)
+	slices.SortFunc(all, inOrder)
+	return all
+}
+
+// SecretMember reports whether the value of an object's member, by the member's name, is a secret:
+// a password that is not a usual stand-in for one, or a token or key that looks random.
+func SecretMember(name, value string) bool {
+	if len(value) < 4 || len(name) > 64 || !secretNameEnds(name) {
+		return false
+	}
+	name = strings.ToLower(name)
+	if !isSecretName(name) && !isAuthorizationName(name) {
+		return false
+	}
+	for _, word := range []string{"password", "passwd", "passphrase", "pwd"} {
+		if strings.HasSuffix(name, word) {
+			return len(value) <= 1024 && isPassword(value)
+		}
+	}
+	return isRandom(value)
+}
+
+// secretNameEnds is a cheap necessary condition on a name: the last two letters of the words of
+// isSecretName.
+func secretNameEnds(name string) bool {
+	if len(name) < 3 {
+		return false
+	}
+	switch [2]byte{name[len(name)-2] | 0x20, name[len(name)-1] | 0x20} {
+	case [2]byte{'r', 'd'}, [2]byte{'w', 'd'}, [2]byte{'s', 'e'}, [2]byte{'e', 't'}, [2]byte{'e', 'n'}, [2]byte{'e', 'y'}, [2]byte{'a', 'l'}, [2]byte{'o', 'n'}:
+		return true
+	}
+	return false
+}
+
 // disjoint sorts and drops what overlaps an earlier secret. A kind that is told by its
 // form stays before one that is told by the name it was assigned to.
 func disjoint(found []Secret) []Secret {
-	slices.SortStableFunc(found, func(a, b Secret) int {
-		return cmp.Or(cmp.Compare(a.Start, b.Start), cmp.Compare(b.End, a.End))
-	})
+	slices.SortStableFunc(found, inOrder)
 	kept := found[:0]
 	for _, f := range found {
 		if n := len(kept); n > 0 && f.Start < kept[n-1].End {
@@ -49,6 +119,10 @@ func disjoint(found []Secret) []Secret {
 		kept = append(kept, f)
 	}
 	return kept
+}
+
+func inOrder(a, b Secret) int {
+	return cmp.Or(cmp.Compare(a.Start, b.Start), cmp.Compare(b.End, a.End))
 }
 
 func isAssignedKind(kind string) bool {

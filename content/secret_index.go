@@ -7,6 +7,7 @@ const (
 	ofPrivateKey = -1 - iota
 	ofWebToken
 	ofAssignment
+	ofMarker
 )
 
 // literalIndex says in one pass where literals occur in a text. A rolling hash of the last
@@ -33,6 +34,7 @@ func newLiteralIndex() *literalIndex {
 	x := &literalIndex{}
 	x.add("-----BEGIN ", ofPrivateKey)
 	x.add("eyJ", ofWebToken)
+	x.add(markerSign, ofMarker)
 	for i, d := range detectors {
 		for _, literal := range d.literals {
 			x.add(literal, i)
@@ -114,6 +116,7 @@ func rarest(literal string) int {
 // secretScan is one pass over a text.
 type secretScan struct {
 	text  string
+	all   bool // see AllSecrets
 	found []Secret
 	// progress has what each detector read; assigned, what assignments did.
 	progress    [maxDetectors]progress
@@ -136,9 +139,10 @@ type progress struct {
 	found  int
 }
 
-// takes reports whether a secret that begins at offset i is to be read.
-func (p *progress) takes(i int) bool {
-	return p.found < maxOfKind && (i >= p.end || p.nested < maxNested)
+// takes reports whether a secret that begins at offset i is to be read. all lifts the bound on how
+// many are found.
+func (p *progress) takes(i int, all bool) bool {
+	return (all || p.found < maxOfKind) && (i >= p.end || p.nested < maxNested)
 }
 
 // reads notes that what begins at offset i was read up to end.
@@ -176,6 +180,8 @@ func (c *secretScan) compare(end int, entries []literalEntry) {
 			c.webToken(start)
 		case ofAssignment:
 			c.assignment(start)
+		case ofMarker:
+			c.marker(start)
 		default:
 			c.detect(e.of, start, start+len(e.literal))
 		}
@@ -184,7 +190,7 @@ func (c *secretScan) compare(end int, entries []literalEntry) {
 
 func (c *secretScan) detect(i, start, end int) {
 	p := &c.progress[i]
-	if !p.takes(start) {
+	if !p.takes(start, c.all) {
 		return
 	}
 	f, read, ok := detectors[i].find(c.text, start, end)

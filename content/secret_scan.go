@@ -2,10 +2,13 @@ package content
 
 import (
 	"encoding/base64"
+	"slices"
 	"strings"
 )
 
 const (
+	kindPrivateKey    = "private_key"
+	kindWebToken      = "jwt"
 	kindAssignment    = "assignment"
 	kindAuthorization = "authorization"
 )
@@ -18,7 +21,7 @@ func (c *secretScan) privateKey(start int) {
 	const longestLabel, longestBody = 64, 16 << 10
 	s := c.text
 	i := start + len(begin)
-	if start < c.keyRead || c.privateKeys == maxOfKind {
+	if start < c.keyRead || !c.all && c.privateKeys == maxOfKind {
 		return
 	}
 	label, _, ok := strings.Cut(s[i:min(len(s), i+longestLabel)], dashes)
@@ -34,17 +37,64 @@ func (c *secretScan) privateKey(start int) {
 	}
 	if line := end + label + dashes; c.footer-i < longestBody && strings.HasPrefix(s[c.footer:], line) {
 		i = c.footer + len(line)
+	} else if c.all {
+		c.found = append(c.found, Secret{Kind: RestOfSecret, Start: i, End: keyBodyEnd(s, i)})
 	}
-	c.found = append(c.found, Secret{Kind: "private_key", Start: start, End: i})
+	c.found = append(c.found, Secret{Kind: kindPrivateKey, Start: start, End: i})
 	c.keyRead = i
 	c.privateKeys++
 }
+
+// keyBodyEnd returns where the lines end of a private key that begin at offset i and nothing closes.
+// What stands between lines may be escaped, as in a JSON string.
+func keyBodyEnd(s string, i int) int {
+	const shortest, usual = 16, 60
+	end, least := i, shortest
+	for {
+		from := end
+		for from < len(s) && (strings.IndexByte(" \t\r\n", s[from]) >= 0 || isEscapedBreak(s, from)) {
+			if s[from] == '\\' {
+				from++
+			}
+			from++
+		}
+		to := from
+		if header, _, found := strings.Cut(s[from:min(len(s), from+usual)], ": "); found && slices.Contains(keyHeaders, header) {
+			to = from + usual
+			if n := strings.IndexAny(s[from:], "\n\\"); n >= 0 {
+				to = from + n
+			}
+			to = min(to, len(s))
+		} else {
+			for to < len(s) && isBase64Byte(s[to]) {
+				to++
+			}
+			if to-from < least || to-from < shortest && (to-from)%4 != 0 {
+				return end
+			}
+			least = shortest
+			if to-from >= usual {
+				least = 1 // the last line
+			}
+		}
+		end = to
+	}
+}
+
+// keyHeaders are the headers of PEM (RFC 1421) and of OpenPGP's armor (RFC 9580).
+var keyHeaders = []string{"Proc-Type", "DEK-Info", "Version", "Comment", "Hash", "Charset"}
+
+func isEscapedBreak(s string, i int) bool {
+	return s[i] == '\\' && i+1 < len(s) && (s[i+1] == 'n' || s[i+1] == 'r')
+}
+
+func isBase64Byte(c byte) bool { return isWord(c) || c == '+' || c == '/' || c == '=' }
 
 // webToken finds a JSON Web Token at offset start that carries a signature and whose header
 // decodes.
 func (c *secretScan) webToken(start int) {
 	s := c.text
-	if start < c.tokenRead || start > 0 && isWord(s[start-1]) || c.webTokens == maxOfKind {
+	if start < c.tokenRead || start > 0 && isWord(s[start-1]) || !c.all && c.webTokens == maxOfKind {
 		return
 	}
 	end := start
@@ -53,7 +103,7 @@ func (c *secretScan) webToken(start int) {
 	}
 	c.tokenRead = end // each run is read once
 	if isJWT(s[start:end]) {
-		c.found = append(c.found, Secret{Kind: "jwt", Start: start, End: end})
+		c.found = append(c.found, Secret{Kind: kindWebToken, Start: start, End: end})
 		c.webTokens++
 	}
 }
@@ -73,7 +123,7 @@ func isJWT(v string) bool {
 // password=…, "api_key": "…", Authorization: Basic ….
 func (c *secretScan) assignment(i int) {
 	s := c.text
-	if i < c.value || !c.assigned.takes(i) {
+	if i < c.value || !c.assigned.takes(i, c.all) {
 		return
 	}
 	name, ok := secretName(s, i)

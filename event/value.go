@@ -235,3 +235,50 @@ func (v Value) Items() iter.Seq[Value] {
 		}
 	}
 }
+
+// Place is a string or number in a document, and where it stands: from Start to End, a string with
+// its quotes.
+type Place struct {
+	Text       string
+	Start, End int
+	// Name says that it is the name of a member, whose value follows; String that it is a string.
+	Name, String bool
+}
+
+// Places gives every string, name of a member and number in the value, in the order of the JSON. What
+// it says of places counts from the start of the document.
+func (v Value) Places() iter.Seq[Place] {
+	return func(yield func(Place) bool) {
+		if v.doc == nil {
+			return
+		}
+		for at, end := v.at, v.doc.nodes[v.at].next; at < end; at++ {
+			n := &v.doc.nodes[at]
+			p := Place{Start: int(n.start), End: int(n.end), Name: n.meta&isName != 0}
+			switch n.kind() {
+			case String:
+				p.Text, p.String = v.doc.text(at), true
+				p.Start, p.End = p.Start-1, p.End+1
+			case Number:
+				p.Text = v.doc.data[n.start:n.end]
+			default:
+				continue
+			}
+			if !yield(p) {
+				return
+			}
+		}
+	}
+}
+
+// Span says where the value stands in its document, a string with its quotes.
+func (v Value) Span() (start, end int) {
+	if v.doc == nil {
+		return 0, 0
+	}
+	n := &v.doc.nodes[v.at]
+	if n.kind() == String {
+		return int(n.start) - 1, int(n.end) + 1
+	}
+	return int(n.start), int(n.end)
+}

@@ -23,7 +23,7 @@ func TestSessionBecomesAlert(t *testing.T) {
 	filesystem, everything := realServers(t)
 	hook := newReceiver(t)
 	data := t.TempDir()
-	u := startUp(t, data, "--webhook", hook.URL)
+	u := startUp(t, data, "--webhook", hook.URL, "--no-redaction") // what is stored is compared with the wire
 	b := subscribe(t, u.Addresses["nats"])
 
 	sessions := []*session{

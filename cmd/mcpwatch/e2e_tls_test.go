@@ -27,7 +27,7 @@ func TestTapAndCollectorProveThemselves(t *testing.T) {
 	if err := os.WriteFile(credentials, []byte("certificates:\n  - {tenant: acme, source: laptops, dns: laptop-17.example, agent: laptop-17}\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	intake := start(t, nil, "collector", "--kafka="+broker.Addr(), "--listen=127.0.0.1:0", "--credentials="+credentials,
+	intake := start(t, nil, "collector", "--kafka="+broker.Addr(), "--listen=127.0.0.1:0", "--credentials="+credentials, "--no-redaction",
 		"--tls-cert="+cert, "--tls-key="+key, "--tls-client-ca="+ca.File)
 	_, port, _ := strings.Cut(addressOf(t, intake), ":")
 

@@ -202,7 +202,7 @@ func TestPartsRunAlone(t *testing.T) {
 		start(t, []string{"MCPWATCH_WEBHOOK_SECRET=" + secret}, "alert", kafkaFlag, "--nats", natsURL, "--webhook", hook.URL),
 		start(t, []string{"MCPWATCH_CLICKHOUSE=" + address(writer)}, "sink", kafkaFlag),
 		start(t, nil, "detector", kafkaFlag),
-		start(t, nil, "collector", kafkaFlag, "--listen", "127.0.0.1:0", "--credentials", tokens, "--name", "intake-1"),
+		start(t, nil, append(append([]string{"collector"}, intakeKeys(t)...), kafkaFlag, "--listen", "127.0.0.1:0", "--credentials", tokens, "--name", "intake-1")...),
 	}
 	collector := "http://" + addressOf(t, parts[3])
 	post(t, collector, token, batchTo("parts", func(n int) string { return fmt.Sprint("parts-", n) })...)

@@ -35,22 +35,23 @@ type cli struct {
 	Config  string           `help:"Configuration file (YAML). A flag stands under its command, or at the top for all." type:"path" placeholder:"FILE"`
 	Version kong.VersionFlag `help:"Print the version and exit." env:"-"`
 
-	Up        upCommand        `cmd:"" help:"Run everything on this machine: Kafka, ClickHouse, NATS, collector, detector, sink, alert."`
-	Collector collectorCommand `cmd:"" help:"Take events in over HTTP and write them to Kafka."`
-	Detector  detectorCommand  `cmd:"" help:"Apply rules to the events in Kafka."`
-	Sink      sinkCommand      `cmd:"" help:"Carry events and findings from Kafka to ClickHouse."`
-	Alert     alertCommand     `cmd:"" help:"Carry findings from Kafka to NATS and webhooks."`
-	Token     tokenCommand     `cmd:"" help:"Make, list and revoke the tokens that shippers present."`
-	Tap       tapGroup         `cmd:"" help:"Run an MCP server, or stand before one, and watch what passes."`
-	Hook      hookGroup        `cmd:"" help:"Watch an agent's own tools by its hooks."`
-	Inventory inventoryCommand `cmd:"" help:"List the MCP servers that clients on this machine know."`
-	Ingest    ingestCommand    `cmd:"" help:"Send files of records to a collector, once or as they grow."`
-	Scan      scanCommand      `cmd:"" help:"Apply rules to a file, with no servers at all."`
-	Findings  findingsCommand  `cmd:"" help:"Show findings."`
-	SQL       sqlCommand       `cmd:"" name:"sql" help:"Ask ClickHouse."`
-	Doctor    doctorCommand    `cmd:"" help:"Say what is wrong with an installation, and how to mend it."`
-	Rules     rulesCommand     `cmd:"" help:"Check, test and list rules."`
-	Engine    engineCommand    `cmd:"" name:"clickhouse-engine" hidden:"" help:"The child process of up that is ClickHouse."`
+	Up          upCommand          `cmd:"" help:"Run everything on this machine: Kafka, ClickHouse, NATS, collector, detector, sink, alert."`
+	Collector   collectorCommand   `cmd:"" help:"Take events in over HTTP and write them to Kafka."`
+	Detector    detectorCommand    `cmd:"" help:"Apply rules to the events in Kafka."`
+	Sink        sinkCommand        `cmd:"" help:"Carry events and findings from Kafka to ClickHouse."`
+	Alert       alertCommand       `cmd:"" help:"Carry findings from Kafka to NATS and webhooks."`
+	Token       tokenCommand       `cmd:"" help:"Make, list and revoke the tokens that shippers present."`
+	Tap         tapGroup           `cmd:"" help:"Run an MCP server, or stand before one, and watch what passes."`
+	Hook        hookGroup          `cmd:"" help:"Watch an agent's own tools by its hooks."`
+	Inventory   inventoryCommand   `cmd:"" help:"List the MCP servers that clients on this machine know."`
+	Ingest      ingestCommand      `cmd:"" help:"Send files of records to a collector, once or as they grow."`
+	DeadLetters deadLettersCommand `cmd:"" name:"deadletters" help:"Show and redrive what collectors refused."`
+	Scan        scanCommand        `cmd:"" help:"Apply rules to a file, with no servers at all."`
+	Findings    findingsCommand    `cmd:"" help:"Show findings."`
+	SQL         sqlCommand         `cmd:"" name:"sql" help:"Ask ClickHouse."`
+	Doctor      doctorCommand      `cmd:"" help:"Say what is wrong with an installation, and how to mend it."`
+	Rules       rulesCommand       `cmd:"" help:"Check, test and list rules."`
+	Engine      engineCommand      `cmd:"" name:"clickhouse-engine" hidden:"" help:"The child process of up that is ClickHouse."`
 }
 
 // streams are where a command reads and writes.

@@ -150,6 +150,7 @@ type collectorCommand struct {
 	Listen   string `help:"Take events in here." default:"127.0.0.1:7400"`
 	OTLPGRPC string `name:"otlp-grpc" help:"Take OTLP over gRPC in here; over HTTP it comes with the rest." placeholder:"HOST:PORT"`
 	serverTLSFlags
+	keyFlags
 	Credentials string  `help:"Credentials file (YAML): who may send, as which tenant and source." required:"" type:"existingfile" placeholder:"FILE"`
 	Name        string  `help:"This collector's name in events; the host name where not given."`
 	Rate        float64 `help:"Events a second that one source may send." default:"50000"`
@@ -170,6 +171,10 @@ func (c *collectorCommand) Run(ctx context.Context, s streams) error {
 		return err
 	}
 	secure, err := c.config(p)
+	if err != nil {
+		return err
+	}
+	policy, recipient, err := c.read(p)
 	if err != nil {
 		return err
 	}
@@ -203,7 +208,7 @@ func (c *collectorCommand) Run(ctx context.Context, s streams) error {
 		defer follower.Wait()
 		defer stop()
 		o := collector.DefaultOptions()
-		o.Name, o.Credentials = c.Name, credentials
+		o.Name, o.Credentials, o.Redaction, o.Recipient = c.Name, credentials, policy, recipient
 		o.Quota = credential.Quota{Events: c.Rate, Bytes: c.ByteRate, DayBytes: c.DayBytes}
 		return runCollector(ctx, p, client, in, o, ways)
 	})

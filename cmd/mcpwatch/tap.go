@@ -29,9 +29,11 @@ type shipFlags struct {
 type tapCommand struct {
 	Server string `help:"The server's name in events." required:"" placeholder:"NAME"`
 	shipFlags
-	Agent   string `help:"The agent's id; HOST/USER where not given, and with --listen nothing: the agents are many." placeholder:"ID"`
-	DryRun  bool   `help:"Print on standard error the events that would be shipped, and ship none."`
-	Verbose bool   `help:"Say on standard error what the tap does."`
+	Agent  string `help:"The agent's id; HOST/USER where not given, and with --listen nothing: the agents are many." placeholder:"ID"`
+	DryRun bool   `help:"Print on standard error the events that would be shipped, and ship none."`
+	Redact bool   `help:"Take secrets out of events before they are spooled: they never leave this machine. Needs --redaction-key-file."`
+	redactionFlags
+	Verbose bool `help:"Say on standard error what the tap does."`
 	proxyFlags
 	Command []string `arg:"" optional:"" passthrough:"" help:"-- and the server's command line."`
 }
@@ -74,6 +76,11 @@ func (c *tapCommand) options(s streams) (o tap.Options, err error) {
 	o.Target = c.target
 	if o.TLS, err = tlsfiles.Client(c.CA, c.ClientCert, c.ClientKey); err != nil {
 		return o, err
+	}
+	if c.Redact {
+		if o.Redaction, err = c.policy(); err != nil {
+			return o, err
+		}
 	}
 	if c.isProxy() {
 		o.Agent = event.Agent{} // whoever runs the proxy is none of its agents

@@ -21,6 +21,8 @@ import (
 	"github.com/mcpwatch/mcpwatch/alert"
 	"github.com/mcpwatch/mcpwatch/collector"
 	"github.com/mcpwatch/mcpwatch/collector/credential"
+	"github.com/mcpwatch/mcpwatch/collector/deadletter"
+	"github.com/mcpwatch/mcpwatch/collector/redact"
 	"github.com/mcpwatch/mcpwatch/detector"
 	"github.com/mcpwatch/mcpwatch/detector/rule"
 	"github.com/mcpwatch/mcpwatch/finding"
@@ -44,6 +46,9 @@ type upCommand struct {
 	Memory     int           `help:"MiB that the ClickHouse engine may use." default:"1024"`
 	Partitions int           `help:"Partitions of each Kafka topic, fixed when the data directory is made." default:"4"`
 	Retention  time.Duration `help:"How long Kafka keeps events and findings." default:"168h"`
+	Redaction  bool          `help:"Take secrets out of events before they are kept." default:"true" negatable:""`
+
+	RedactionConfig string `help:"What is taken out beside secrets (YAML): personal data, arguments, headers." type:"existingfile" placeholder:"FILE"`
 }
 
 // stopTimeout bounds how long Ctrl-C may take, drainTimeout the part of it in which what was
@@ -173,6 +178,8 @@ type site struct {
 	intake     intake
 	shippers   *credential.Set
 	set        *rule.Set
+	redaction  *redact.Policy // nil where it is off
+	recipient  *deadletter.Recipient
 	alerter    func(part, func(finding.Finding)) (*alert.Alerter, error)
 	secret     string
 	log        zerolog.Logger
@@ -194,6 +201,14 @@ func (c *upCommand) prepare(ctx context.Context, dir *dataDir, h *servers, set *
 		shippers: credential.Single(token, credential.Identity{Tenant: "default", Source: "local", Principals: true}),
 		natsURL:  withUser(h.nats.URL(), url.User(h.natsToken)),
 	}
+	policy, opener, err := dir.keys(c.RedactionConfig)
+	if err != nil {
+		return nil, err
+	}
+	if c.Redaction {
+		s.redaction = policy
+	}
+	s.recipient = opener.Recipient()
 	writer, analyst := c.ClickHouse, c.ClickHouse
 	if h.clickhouse != nil {
 		w, a := h.clickhouse.Credentials()
@@ -236,7 +251,10 @@ func (c *upCommand) serve(ctx context.Context, dir *dataDir, s *site, a *announc
 		return err
 	}
 	options := collector.DefaultOptions()
-	options.Credentials = credential.Fixed(s.shippers)
+	options.Credentials, options.Redaction, options.Recipient = credential.Fixed(s.shippers), s.redaction, s.recipient
+	if s.redaction == nil {
+		s.log.Warn().Msg("redaction is off: secrets in events are kept and sent on")
+	}
 
 	stages := newStages()
 	if s.clickhouse != nil {

@@ -39,7 +39,7 @@ func (o *observer) emit(e *event.Event, l line) {
 // event is too long or cannot be encoded.
 func (o *observer) encode(e *event.Event) bool {
 	n := len(o.out)
-	out, err := event.Encode(o.out, e)
+	out, err := o.written(e)
 	if err != nil || len(out)-n > maxEvent {
 		o.out = o.out[:n]
 		return false
@@ -65,6 +65,15 @@ func (o *observer) unseen(in scene, at time.Time, bytes uint64) {
 	e := o.event(at)
 	in.set(&e)
 	o.declare(&e, gap{reason: GapQueueFull, bytes: bytes})
+}
+
+// written is out with the event's JSON behind it, secrets taken out.
+func (o *observer) written(e *event.Event) ([]byte, error) {
+	if o.redactor == nil {
+		return event.Encode(o.out, e)
+	}
+	out, _, err := o.redactor.Encode(o.out, e)
+	return out, err
 }
 
 // declare makes e the event of a gap.

@@ -10,6 +10,7 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 	"github.com/rs/zerolog"
 
+	"github.com/mcpwatch/mcpwatch/collector/redact"
 	"github.com/mcpwatch/mcpwatch/event"
 )
 
@@ -38,10 +39,11 @@ type observer struct {
 	// appended is told that the spool has grown.
 	appended func()
 
-	parser event.Parser
-	items  event.Parser // for a batch's messages, while parser holds the batch
-	pairer *event.Pairer
-	asked  int64 // requests so far
+	redactor *redact.Redactor // nil where nothing is taken out
+	parser   event.Parser
+	items    event.Parser // for a batch's messages, while parser holds the batch
+	pairer   *event.Pairer
+	asked    int64 // requests so far
 
 	out     []byte // records not yet appended
 	unsaved gap    // what out holds
@@ -64,8 +66,12 @@ func newObserver(o *Options, instance string, store *store, counters *Counters, 
 		Server: event.Server{ID: o.Server},
 		Source: event.Source{Format: "tap", Instance: instance},
 	}
+	var redactor *redact.Redactor
+	if o.Redaction != nil {
+		redactor = o.Redaction.Redactor()
+	}
 	return &observer{
-		base: base, instance: instance, store: store, counters: counters, log: o.Logger, now: o.Now, appended: appended,
+		redactor: redactor, base: base, instance: instance, store: store, counters: counters, log: o.Logger, now: o.Now, appended: appended,
 		pairer: event.NewPairer(maxOpen),
 	}
 }

@@ -17,6 +17,7 @@ import (
 	"github.com/oklog/ulid/v2"
 	"github.com/rs/zerolog"
 
+	"github.com/mcpwatch/mcpwatch/collector/redact"
 	"github.com/mcpwatch/mcpwatch/event"
 )
 
@@ -38,6 +39,9 @@ type Options struct {
 
 	// Agent is who runs the tap. Name and Version are replaced by what the client claims.
 	Agent event.Agent
+
+	// Redaction says what is taken out of events before they are spooled; nil: nothing.
+	Redaction *redact.Policy
 
 	// SpoolDir holds a directory for each tap instance, made with mode 0700. All taps of
 	// one user and one collector share it.

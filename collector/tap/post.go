@@ -40,7 +40,8 @@ type outcome struct {
 	status  int           // HTTP status, 0 if there was no answer
 	after   time.Duration // what Retry-After asks for
 	err     error
-	refused []refusal
+	refused int // of its lines
+	first   []refusal
 }
 
 // refusal is one event that the collector refused for good.
@@ -74,7 +75,7 @@ func (p *poster) post(ctx context.Context, data []byte) outcome {
 	answer, err := io.ReadAll(io.LimitReader(response.Body, maxAnswer))
 	o := judge(response)
 	if o.verdict == taken && err == nil {
-		o.refused = refusals(answer)
+		o.refused, o.first = refusals(answer)
 	}
 	return o
 }
@@ -156,16 +157,17 @@ func retryAfter(value, date string) time.Duration {
 	return max(0, min(at.Sub(now), maxRetryAfter))
 }
 
-// refusals reads the collector's answer. One that cannot be read refuses nothing: the
+// refusals reads the collector's answer: how many lines it refused, and the first of them. One that cannot be read refuses nothing: the
 // status has said that the batch was taken.
-func refusals(answer []byte) []refusal {
+func refusals(answer []byte) (count int, first []refusal) {
 	var a struct {
+		Count   int       `json:"refused_count"`
 		Refused []refusal `json:"refused"`
 	}
 	if json.Unmarshal(answer, &a) != nil {
-		return nil
+		return 0, nil
 	}
-	return a.Refused
+	return max(a.Count, len(a.Refused)), a.Refused
 }
 
 // newClient is the client of our own: no redirects, few idle connections.

@@ -131,9 +131,12 @@ func (s *shipper) success(b batch, o outcome) {
 	s.most = min(2*s.most, batchBytes)
 	s.counters.batches.Add(1)
 	s.counters.shipped.Add(uint64(b.events))
-	if n := len(o.refused); n > 0 {
+	if n := o.refused; n > 0 {
 		s.counters.refused.Add(uint64(n))
-		first := o.refused[0]
+		var first refusal
+		if len(o.first) > 0 {
+			first = o.first[0]
+		}
 		s.log.Warn().Int("refused", n).Int("of", b.events).Str("field", clip(first.Field)).Str("reason", clip(first.Reason)).
 			Msg("the collector refused events; the first is shown")
 	}

@@ -34,7 +34,7 @@ func Functions() []Function {
 		textOf("reveal", "The text unescaped, then what is decoded in it (see decoded), one a line.", content.Reveal),
 		listOfText("decoded", `What base64, hexadecimal and runs of \x in the text say, one level deep: 64 parts at the most.`, content.Decoded),
 		listOfText("hidden", "The kinds of what a person does not see: zero_width, bidi_control, tag_characters, variation_selectors, ansi_escape, html_comment, whitespace_run, control.", content.Hidden),
-		listOfText("secrets", "The kinds of secrets in the text: private_key, jwt, github_token and such; assignment and authorization where only a name tells.", secretKinds),
+		listOfText("secrets", "The kinds of secrets in the text: private_key, jwt, github_token and such; assignment and authorization where only a name tells. A secret that was taken out of the event is told by its marker.", secretKinds),
 		listOfText("urls", "The URLs in the text, as they are written: 64 at the most.", content.URLs),
 		listOfText("hosts", "The hosts of the URLs in the text, lower case, in punycode, numeric addresses in their usual form: 64 at the most.", content.Hosts),
 		listOfText("domains", "The names with a dot in the text, in URLs or not, lower case, in punycode: 64 at the most.", content.Domains),
