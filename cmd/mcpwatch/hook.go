@@ -75,7 +75,7 @@ func (c *hookCallCommand) Run(s streams) error {
 	if c.Ship {
 		return c.ship(hookRetry)
 	}
-	timer := time.AfterFunc(hookPatience, func() { os.Exit(exitDone) })
+	timer := time.AfterFunc(hookPatience, func() { os.Exit(exitDone) }) //nolint:forbidigo // the agent waits for nothing, and there is nothing to unwind
 	defer timer.Stop()
 	record, err := io.ReadAll(io.LimitReader(s.in, hookRecord+1))
 	if err != nil {
@@ -130,7 +130,7 @@ func (c *hookCallCommand) startShipping() error {
 	if err != nil {
 		return fmt.Errorf("starting to ship: %w", err)
 	}
-	shipper := exec.Command(self, append([]string{"hook", "--ship", "--agent", c.Agent}, c.flags()...)...) //nolint:noctx,gosec // it outlives us; it is ourselves
+	shipper := exec.Command(self, append([]string{"hook", "--ship", "--agent", c.Agent}, c.flags()...)...) //nolint:noctx // it outlives us; it is ourselves
 	shipper.Dir = c.spool()
 	shipper.SysProcAttr = detached()
 	if c.Token != "" {

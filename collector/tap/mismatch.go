@@ -2,6 +2,7 @@ package tap
 
 import (
 	"encoding/base64"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -32,7 +33,7 @@ func bindings(schema event.Value) (found []binding) {
 			if len(found) >= maxBindings || len(path) >= maxBindingDepth {
 				return
 			}
-			at := append(path[:len(path):len(path)], bounded(name))
+			at := append(slices.Clip(path), bounded(name))
 			if h := property.Get("x-mcp-header").Text(); h != "" {
 				found = append(found, binding{header: bounded(strings.ToLower(paramHeader + h)), path: at})
 			}

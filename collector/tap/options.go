@@ -120,10 +120,10 @@ const maxName = 1024 // bytes of a name in an event, as the event package bounds
 // problemsOfCommand are those that Run alone has.
 func (o *Options) problemsOfCommand() (problems []error) {
 	if len(o.Command) == 0 || o.Command[0] == "" {
-		problems = append(problems, errors.New("Command is empty"))
+		problems = append(problems, fmt.Errorf("%s is empty", "Command"))
 	}
 	if o.Stdin == nil || o.Stdout == nil {
-		problems = append(problems, errors.New("Stdin and Stdout must be set"))
+		problems = append(problems, fmt.Errorf("%s and %s must be set", "Stdin", "Stdout"))
 	}
 	return problems
 }

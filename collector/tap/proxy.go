@@ -50,13 +50,13 @@ type Proxy struct {
 
 func (p *Proxy) validate() (problems []error) {
 	if p.Listener == nil {
-		problems = append(problems, errors.New("Listener is not set"))
+		problems = append(problems, errors.New("the listener is not set"))
 	}
 	switch u := p.Upstream; {
 	case u == nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "":
-		problems = append(problems, errors.New("Upstream is no http:// or https:// URL"))
+		problems = append(problems, errors.New("the upstream is no http:// or https:// URL"))
 	case u.User != nil || u.RawQuery != "" || u.Fragment != "":
-		problems = append(problems, errors.New("Upstream has a user, a query or a fragment, which agents send themselves"))
+		problems = append(problems, errors.New("the upstream has a user, a query or a fragment, which agents send themselves"))
 	}
 	return problems
 }
@@ -180,7 +180,7 @@ func (w *passage) end() {
 type passageKey struct{}
 
 func passageOf(r *http.Request) *passage {
-	return r.Context().Value(passageKey{}).(*passage) //nolint:forcetypeassert,errcheck // ServeHTTP has put it there
+	return r.Context().Value(passageKey{}).(*passage) //nolint:forcetypeassert // ServeHTTP has put it there
 }
 
 // ServeHTTP implements http.Handler.

@@ -4,7 +4,6 @@ package tap
 
 import (
 	"bufio"
-	"context"
 	"fmt"
 	"io"
 	"net/http"
@@ -188,7 +187,7 @@ func TestABusyQueueIsDeclared(t *testing.T) {
 	p.handlers.Wait()
 	p.transport.CloseIdleConnections()
 	http.DefaultClient.CloseIdleConnections()
-	w.start(context.Background())
+	w.start(t.Context())
 	w.queue.tell(&p.refused, noteEnd, o.Now())
 	w.finish(o.Linger)
 	events := c.events()

@@ -66,9 +66,7 @@ func (p *player) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		_, _ = w.Write(chunk)
 		_ = http.NewResponseController(w).Flush()
 	}
-	for name, values := range p.script.trailer {
-		w.Header()[name] = values
-	}
+	maps.Copy(w.Header(), p.script.trailer)
 }
 
 // TestBodiesAndHeadersAreExact sends random exchanges with and without the proxy: both ends must see
@@ -244,9 +242,8 @@ func TestNoServer(t *testing.T) {
 	_ = away.Close()
 	c := newCollector(t)
 	f := startProxyTo(t, httpOptions(t, c), "http://"+address+"/mcp", nil)
-	response, _ := f.say("POST", "/mcp", callRead)
-	if response.StatusCode != http.StatusBadGateway {
-		t.Errorf("status %d", response.StatusCode)
+	if status, _, _ := f.say("POST", "/mcp", callRead); status != http.StatusBadGateway {
+		t.Errorf("status %d", status)
 	}
 	f.end()
 	got := c.events()
@@ -281,6 +278,7 @@ func TestUpgradesPass(t *testing.T) {
 	if err != nil || response.StatusCode != http.StatusSwitchingProtocols {
 		t.Fatalf("%+v %v", response, err)
 	}
+	defer response.Body.Close()
 	_, _ = io.WriteString(conn, "hello\n")
 	if got, _ := io.ReadAll(reader); string(got) != "echo hello\n" {
 		t.Errorf("got %q", got)

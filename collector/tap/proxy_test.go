@@ -64,7 +64,7 @@ func (f *front) end() {
 }
 
 // say sends a request and reads the answer to its end.
-func (f *front) say(method, path, body string, headers ...string) (*http.Response, string) {
+func (f *front) say(method, path, body string, headers ...string) (status int, protocol, text string) {
 	f.t.Helper()
 	request, err := http.NewRequestWithContext(f.t.Context(), method, f.url+path, strings.NewReader(body))
 	if err != nil {
@@ -84,7 +84,7 @@ func (f *front) say(method, path, body string, headers ...string) (*http.Respons
 	if err != nil {
 		f.t.Fatal(err)
 	}
-	return response, string(answer)
+	return response.StatusCode, response.Proto, string(answer)
 }
 
 // httpOptions are those of a test's proxy; the agents are nobody's.

@@ -46,9 +46,9 @@ func TestTLSInAndOut(t *testing.T) {
 	}
 	f.url = strings.Replace(f.url, "http:", "https:", 1)
 	f.client = &http.Client{Transport: &http.Transport{TLSClientConfig: trust, ForceAttemptHTTP2: true, DisableCompression: true}}
-	response, body := f.say("POST", "/mcp", callRead)
-	if want := fmt.Sprintf("HTTP/2.0 tap.example %d", len(callRead)); response.Proto != "HTTP/2.0" || !strings.Contains(body, want) {
-		t.Errorf("%s %s, want %s", response.Proto, body, want)
+	_, protocol, body := f.say("POST", "/mcp", callRead)
+	if want := fmt.Sprintf("HTTP/2.0 tap.example %d", len(callRead)); protocol != "HTTP/2.0" || !strings.Contains(body, want) {
+		t.Errorf("%s %s, want %s", protocol, body, want)
 	}
 	f.end()
 	events := c.events()
@@ -67,11 +67,11 @@ func TestWhatIsNoProxy(t *testing.T) {
 	}
 	c := newCollector(t)
 	for want, p := range map[string]Proxy{
-		"Listener is not set":                     {Upstream: u("http://x/mcp")},
-		"Upstream is no http:// or https:// URL":  {},
-		"Upstream is no http:// or https:// URL ": {Upstream: u("ftp://x/")},
-		"Upstream has a user":                     {Upstream: u("http://user:secret@x/")},
-		"a query":                                 {Upstream: u("http://x/?a")},
+		"the listener is not set":                     {Upstream: u("http://x/mcp")},
+		"the upstream is no http:// or https:// URL":  {},
+		"the upstream is no http:// or https:// URL ": {Upstream: u("ftp://x/")},
+		"the upstream has a user":                     {Upstream: u("http://user:secret@x/")},
+		"a query":                                     {Upstream: u("http://x/?a")},
 	} {
 		err := Serve(t.Context(), httpOptions(t, c), p)
 		if err == nil || !strings.Contains(err.Error(), strings.TrimSpace(want)) || strings.Contains(err.Error(), "secret") {

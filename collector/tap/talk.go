@@ -217,7 +217,7 @@ func (u *utterance) pair(e *event.Event, m *event.Message) {
 	session, instance := e.Session, e.Source.Instance
 	defer func() { e.Session, e.Source.Instance = session, instance }()
 	e.Source.Instance, e.Session = "", "exchange "+strconv.FormatUint(x.number, 10) // sessions have no space
-	t.observer.pair(e, m)
+	t.pair(e, m)
 	if m.Kind == event.KindRequest && u.body.way == toServer {
 		x.asked = &event.Request{Event: e.ID, Method: bounded(m.Method), Name: bounded(m.Name())}
 	}
@@ -232,7 +232,7 @@ func (u *utterance) pair(e *event.Event, m *event.Message) {
 	if answer {
 		e.Marks = without(e.Marks, unpaired)
 	}
-	t.observer.pair(e, m)
+	t.pair(e, m)
 }
 
 func without(marks []string, mark string) (kept []string) {

@@ -129,7 +129,7 @@ func TestHeadersAgainstTheBody(t *testing.T) {
 	const tools = `{"jsonrpc":"2.0","id":9,"result":{"tools":[{"name":"read","inputSchema":{"type":"object","properties":{` +
 		`"path":{"type":"string","x-mcp-header":"Path"},"at":{"type":"object","properties":{"line":{"type":"integer","x-mcp-header":"Line"}}}}}}]}}`
 	c := newCollector(t)
-	f := startProxy(t, httpOptions(t, c), http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	f := startProxy(t, httpOptions(t, c), http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Type", "application/json")
 		_, _ = io.WriteString(w, tools)
 	}), nil)
@@ -179,7 +179,7 @@ func TestWhoSends(t *testing.T) {
 	claims := `{"sub":"alice","iss":"https://id.example","aud":["mcp","x"],"azp":"cli","scope":"read write","iat":1700000000,"exp":1700003600,"act":{"sub":"agent","act":{"sub":"scheduler"}}}`
 	jwt := "e30." + base64.RawURLEncoding.EncodeToString([]byte(claims)) + ".c2ln"
 	c := newCollector(t)
-	f := startProxy(t, httpOptions(t, c), http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	f := startProxy(t, httpOptions(t, c), http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Www-Authenticate", `Bearer error="invalid_token"`)
 		w.WriteHeader(http.StatusUnauthorized)
 	}), nil)
