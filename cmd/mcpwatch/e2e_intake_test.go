@@ -42,7 +42,7 @@ func TestTheOtherWaysIntoACollector(t *testing.T) {
 	if err := os.WriteFile(credentials, []byte("certificates:\n  - {tenant: acme, source: mesh, dns: gw.example}\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	intake := start(t, nil, "collector", "--kafka="+broker.Addr(), "--listen=127.0.0.1:0", "--credentials="+credentials,
+	intake := start(t, nil, "collector", "--no-redaction", "--kafka="+broker.Addr(), "--listen=127.0.0.1:0", "--credentials="+credentials,
 		"--syslog=127.0.0.1:0", "--syslog-source=acme/old", "--kafka-in=gateway.logs=auto:acme/gateway")
 	address := ""
 	eventually(t, "syslog", func() (bool, string) {

@@ -29,7 +29,7 @@ func TestACollectorTakesSpansOverGRPC(t *testing.T) {
 	if err := os.WriteFile(credentials, fmt.Appendf(nil, "tokens:\n  - {tenant: acme, source: gateway, sha256: \"%x\"}\n", credential.HashOf("secret")), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	intake := start(t, nil, "collector", "--kafka="+broker.Addr(), "--listen=127.0.0.1:0", "--otlp-grpc=127.0.0.1:0", "--credentials="+credentials)
+	intake := start(t, nil, "collector", "--no-redaction", "--kafka="+broker.Addr(), "--listen=127.0.0.1:0", "--otlp-grpc=127.0.0.1:0", "--credentials="+credentials)
 	addressOf(t, intake)
 	var up struct {
 		GRPC string `json:"otlp_grpc"`
