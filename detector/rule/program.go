@@ -5,6 +5,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"hash"
 	"math"
 	"slices"
 	"strconv"
@@ -518,6 +519,12 @@ func version(r *Rule, reads []string, lists []*List) (string, error) {
 		return "", r.errorAt("$.id", fmt.Sprintf("hashing the rule: %v", err))
 	}
 	h.Write(text)
+	hashLists(h, reads, lists)
+	return hex.EncodeToString(h.Sum(nil)[:8]), nil
+}
+
+// hashLists hashes those of the lists that are read.
+func hashLists(h hash.Hash, reads []string, lists []*List) {
 	for _, l := range lists {
 		if slices.Contains(reads, "lists."+l.Name) {
 			fmt.Fprintf(h, "%q %q\n", l.Name, l.Values)
@@ -526,5 +533,4 @@ func version(r *Rule, reads []string, lists []*List) (string, error) {
 			}
 		}
 	}
-	return hex.EncodeToString(h.Sum(nil)[:8]), nil
 }
