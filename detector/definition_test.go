@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/mcpwatch/mcpwatch/detector"
+	"github.com/mcpwatch/mcpwatch/detector/rule"
 	"github.com/mcpwatch/mcpwatch/event"
 )
 
@@ -36,6 +37,35 @@ func TestDefinitionsOfOneEventHaveTheirOwnFindings(t *testing.T) {
 			}
 			if found < 3 || len(ids) != found {
 				t.Errorf(kind+": %d findings of %d ids", by, found, len(ids))
+			}
+		}
+	}
+}
+
+// TestStepsOnEventsAndOnDefinitions holds that a step which reads no definition is asked of events that
+// define nothing, though another step of its rule reads one.
+func TestStepsOnEventsAndOnDefinitions(t *testing.T) {
+	const tools = `{"jsonrpc":"2.0","id":9,"result":{"tools":[{"name":"list"},{"name":"read"}]}}`
+	for text, want := range map[string][2]int{ // found where the tool is called, and where it is not
+		`sequence: {by: [actor], within: 1m, steps: [{as: one, when: 'definition.name == "read"'}, {when: 'call.tool == one.definition.name'}]}`: {1, 0},
+		`sequence: {by: [actor], within: 1m, steps: [{as: one, when: 'definition.name == "read"'}, {when: 'call.tool == "read"'}]}`:              {1, 0},
+		`absence: {by: [actor], within: 1m, after: {when: 'definition.name == "read"'}, without: {when: 'call.tool == "read"'}}`:                 {0, 1},
+		`absence: {by: [server.id], within: 1m, after: {when: 'definition.name == "read"'}, without: {when: 'call.tool == "read"'}}`:             {0, 1},
+	} {
+		set, p := oneRule(t, text+"\n")
+		for n, tool := range []string{"read", "other"} {
+			for name, of := range map[string]*rule.Set{"indexed": set, "plain": set.Plain()} {
+				d := detector.New(of)
+				listed, call := message("e1", event.ToClient, tools), toolCall(2, "files", tool, 5)
+				found := d.Process(1, &listed)
+				found = append(found, d.Process(2, &call)...)
+				x, err := d.Engine.Explain(p)
+				if err != nil || len(x) != 1 {
+					t.Errorf("%s, %s: explained by %+v, %v", text, tool, x, err)
+				}
+				if found = append(found, d.Tick(noon.Add(time.Hour))...); len(found) != want[n] {
+					t.Errorf("%s, %s, %s: %d found, want %d", text, tool, name, len(found), want[n])
+				}
 			}
 		}
 	}

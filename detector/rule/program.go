@@ -83,6 +83,9 @@ type step struct {
 	then *expression
 	// unsplit says that all of the condition is about earlier steps: when is then true of every event.
 	unsplit bool
+	// definition says that it is asked of definitions. Of a rule that judges definitions that is so, but for
+	// a step of several that reads none, in a rule of which neither the key nor suppression does.
+	definition bool
 	// alone says that when reads nothing but a definition and lists.
 	alone bool
 }
@@ -439,8 +442,10 @@ func (b *builder) finish() {
 	}
 	p.Fleet = p.by != nil && !slices.ContainsFunc(p.by, func(x expression) bool { return x.text == "actor" })
 	b.keep()
+	keyed := slices.ContainsFunc(append(slices.Clip(p.by), p.quiet...), b.readsDefinition)
 	for i := range p.steps {
 		s := &p.steps[i]
+		s.definition = p.PerDefinition && (len(p.steps) == 1 || keyed || b.readsDefinition(s.when) || s.then != nil && b.readsDefinition(*s.then))
 		s.alone = p.Kind == KindMatch
 		for _, name := range s.when.reads {
 			if f, known := b.schema.field(name); known {
@@ -448,6 +453,14 @@ func (b *builder) finish() {
 			}
 		}
 	}
+}
+
+// readsDefinition reports whether an expression reads the definition at hand; one of an earlier step is none.
+func (b *builder) readsDefinition(x expression) bool {
+	return slices.ContainsFunc(x.reads, func(name string) bool {
+		f, known := b.schema.field(name)
+		return known && f.needs == partDefinition
+	})
 }
 
 // keep lists the fields that are read of an event when it is gone.

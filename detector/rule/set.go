@@ -143,7 +143,7 @@ func (s *Set) file() {
 				s.schema.setReads(c)
 			}
 			switch {
-			case !p.PerDefinition:
+			case !p.steps[n].definition:
 				onEvents = append(onEvents, c)
 			case p.steps[n].alone:
 				alone = append(alone, c)
