@@ -105,7 +105,7 @@ func (k *keeper) offerSequence(t *tracker, key window.Key, credential uint64, h 
 		}
 	}
 	// The finding is the last event's: of an earlier one it takes the id and what the rule says of it.
-	remembered := &rule.Sighting{Event: h.sighting.Event, Facts: h.sighting.Facts, Cut: h.sighting.Cut}
+	remembered := &rule.Sighting{Event: h.sighting.Event, Definition: h.sighting.Definition, Facts: h.sighting.Facts, Cut: h.sighting.Cut}
 	if h.steps>>last&1 == 1 {
 		h.sighting.QuietKey = h.quiet
 		remembered = h.sighting

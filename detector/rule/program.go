@@ -5,6 +5,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"hash"
 	"math"
 	"slices"
 	"strconv"
@@ -82,6 +83,9 @@ type step struct {
 	then *expression
 	// unsplit says that all of the condition is about earlier steps: when is then true of every event.
 	unsplit bool
+	// definition says that it is asked of definitions. Of a rule that judges definitions that is so, but for
+	// a step of several that reads none, in a rule of which neither the key nor suppression does.
+	definition bool
 	// alone says that when reads nothing but a definition and lists.
 	alone bool
 }
@@ -438,8 +442,10 @@ func (b *builder) finish() {
 	}
 	p.Fleet = p.by != nil && !slices.ContainsFunc(p.by, func(x expression) bool { return x.text == "actor" })
 	b.keep()
+	keyed := slices.ContainsFunc(append(slices.Clip(p.by), p.quiet...), b.readsDefinition)
 	for i := range p.steps {
 		s := &p.steps[i]
+		s.definition = p.PerDefinition && (len(p.steps) == 1 || keyed || b.readsDefinition(s.when) || s.then != nil && b.readsDefinition(*s.then))
 		s.alone = p.Kind == KindMatch
 		for _, name := range s.when.reads {
 			if f, known := b.schema.field(name); known {
@@ -447,6 +453,14 @@ func (b *builder) finish() {
 			}
 		}
 	}
+}
+
+// readsDefinition reports whether an expression reads the definition at hand; one of an earlier step is none.
+func (b *builder) readsDefinition(x expression) bool {
+	return slices.ContainsFunc(x.reads, func(name string) bool {
+		f, known := b.schema.field(name)
+		return known && f.needs == partDefinition
+	})
 }
 
 // keep lists the fields that are read of an event when it is gone.
@@ -518,6 +532,12 @@ func version(r *Rule, reads []string, lists []*List) (string, error) {
 		return "", r.errorAt("$.id", fmt.Sprintf("hashing the rule: %v", err))
 	}
 	h.Write(text)
+	hashLists(h, reads, lists)
+	return hex.EncodeToString(h.Sum(nil)[:8]), nil
+}
+
+// hashLists hashes those of the lists that are read.
+func hashLists(h hash.Hash, reads []string, lists []*List) {
 	for _, l := range lists {
 		if slices.Contains(reads, "lists."+l.Name) {
 			fmt.Fprintf(h, "%q %q\n", l.Name, l.Values)
@@ -526,5 +546,4 @@ func version(r *Rule, reads []string, lists []*List) (string, error) {
 			}
 		}
 	}
-	return hex.EncodeToString(h.Sum(nil)[:8]), nil
 }

@@ -74,6 +74,7 @@ func (l Loader) Compile(rules []*Rule, lists []*List, exceptions []*Exception, o
 	}
 	for _, x := range set.Exceptions {
 		fmt.Fprintf(h, "%q %q %q %q\n", x.ID, x.Rules, x.When, x.Expires)
+		hashLists(h, x.reads, lists)
 	}
 	for _, o := range set.Overrides {
 		fmt.Fprintf(h, "override %q %t %q %q %q\n", o.Rules, o.Off(), o.Mode, o.Severity, o.Expires)
@@ -142,7 +143,7 @@ func (s *Set) file() {
 				s.schema.setReads(c)
 			}
 			switch {
-			case !p.PerDefinition:
+			case !p.steps[n].definition:
 				onEvents = append(onEvents, c)
 			case p.steps[n].alone:
 				alone = append(alone, c)
