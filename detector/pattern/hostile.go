@@ -7,22 +7,36 @@ import (
 	"unicode/utf8"
 )
 
-// What Work tries a pattern with. Literals are of the pattern, so an attacker's texts are among theirs.
+// What Work tries a pattern with.
 const (
-	hostileTexts = 16
+	hostileTexts = 8
 	hostileBytes = 32 << 10
 	fewWords     = 8
 )
 
-// Work is how many places of its program the pattern has looked at for a character of the worst of some texts
-// made of its own literals, once it has seen half of that text. A pattern that comes to few states makes them
-// in the first half and comes to about zero; one whose states do not end, as of [ab]a[ab]{30}, makes a new one
-// at nearly each character, for as many places as it can be in. The same pattern gives the same figure.
+// Work is how many places of its program the pattern has looked at for a character of the worst of its hostile
+// texts, once it has seen half of that text. A pattern that comes to few states makes them in the first half
+// and comes to about zero; one whose states do not end, as of [ab]a[ab]{30}, makes a new one at nearly each
+// character, for as many places as it can be in. The same pattern gives the same figure.
 func (p *Pattern) Work() float64 {
 	c := newCache(p)
-	random := rand.New(rand.NewPCG(1, 2)) //nolint:gosec // the same each time
 	var worst float64
-	for i := range hostileTexts {
+	for _, text := range p.Hostile(hostileTexts, hostileBytes) {
+		half := len(text) / 2 //nolint:mnd // what is cut in two is as good
+		c.roam(text[:half])
+		before := c.work
+		c.roam(text[half:])
+		worst = max(worst, float64(c.work-before)/float64(utf8.RuneCountInString(text[half:])))
+	}
+	return worst
+}
+
+// Hostile makes that many texts of at least so many bytes out of the pattern's own literals, as an attacker would
+// who knows it: of all of them, and of a few. They are the same each time.
+func (p *Pattern) Hostile(texts, size int) []string {
+	random := rand.New(rand.NewPCG(1, 2)) //nolint:gosec // the same each time
+	var all []string
+	for i := range texts {
 		pool := append([]string{" ", ".", "a", "\n"}, p.words...)
 		if i%2 == 1 {
 			pool = pool[:i%4/2]
@@ -30,21 +44,13 @@ func (p *Pattern) Work() float64 {
 				pool = append(pool, p.words[random.IntN(len(p.words))])
 			}
 		}
-		first, second := hostile(pool, random), hostile(pool, random)
-		c.roam(first)
-		before := c.work
-		c.roam(second)
-		worst = max(worst, float64(c.work-before)/float64(utf8.RuneCountInString(second)))
+		var text strings.Builder
+		for text.Len() < size {
+			text.WriteString(pool[random.IntN(len(pool))])
+		}
+		all = append(all, text.String())
 	}
-	return worst
-}
-
-func hostile(pool []string, random *rand.Rand) string {
-	var text strings.Builder
-	for text.Len() < hostileBytes/2 {
-		text.WriteString(pool[random.IntN(len(pool))])
-	}
-	return text.String()
+	return all
 }
 
 // roam reads all of a text, whatever matches.
