@@ -55,7 +55,7 @@ func Compile(text string) (*Pattern, error) {
 	if err != nil {
 		return nil, fmt.Errorf("compiling the pattern: %w", err)
 	}
-	p := &Pattern{insts: program.Inst, start: uint32(program.Start), gapAt: slices.Repeat([]int32{noGap}, len(program.Inst)), words: wordsOf(tree)} //nolint:gosec // a place in Inst
+	p := &Pattern{insts: program.Inst, start: uint32(program.Start), gapAt: slices.Repeat([]int32{noGap}, len(program.Inst)), words: wordsOf(tree)}
 	p.prefix, _ = program.Prefix()
 	for pc, inst := range program.Inst {
 		switch {
@@ -73,7 +73,7 @@ func Compile(text string) (*Pattern, error) {
 			default:
 				g.limit = of.Max - of.Min
 			}
-			p.gapAt[pc] = int32(len(p.gaps)) //nolint:gosec // fewer than insts
+			p.gapAt[pc] = int32(len(p.gaps))
 			p.gapAt[inst.Out] = p.gapAt[pc]
 			p.gaps = append(p.gaps, g)
 		}
@@ -94,7 +94,7 @@ func mark(re *syntax.Regexp, counted *[]*syntax.Regexp) *syntax.Regexp {
 	for i, sub := range re.Sub {
 		marked.Sub[i] = mark(sub, counted)
 	}
-	if !Counted(re) {
+	if !counts(re) {
 		return &marked
 	}
 	star := &syntax.Regexp{Op: syntax.OpStar, Sub: marked.Sub}
@@ -111,9 +111,9 @@ func mark(re *syntax.Regexp, counted *[]*syntax.Regexp) *syntax.Regexp {
 	}
 }
 
-// Counted reports whether an expression is a repeat of one class or character that is counted and not copied:
+// counts reports whether an expression is a repeat of one class or character that is counted and not copied:
 // [a-z]{4,} is, and of [a-z]{3,80} what is above the 3.
-func Counted(re *syntax.Regexp) bool {
+func counts(re *syntax.Regexp) bool {
 	if re.Op != syntax.OpRepeat || re.Max >= 0 && re.Max-re.Min < leastCounted || re.Max < 0 && re.Min < leastCounted {
 		return false
 	}
@@ -173,7 +173,7 @@ func classesOf(insts []syntax.Inst) (c classes, takes [][]bool) {
 		}
 		class, is := classOf[string(key)]
 		if !is {
-			class = uint16(len(classOf)) //nolint:gosec // a program has no more classes than ranges
+			class = uint16(len(classOf))
 			classOf[string(key)] = class
 			c.kinds = append(c.kinds, kindOf(r))
 			for i := range sets {

@@ -7,7 +7,7 @@ import (
 
 // Match reports whether a text holds a match. Bytes that are not UTF-8 are U+FFFD each, as in Go's regexp.
 func (p *Pattern) Match(text string) bool {
-	c := p.caches.Get().(*cache) //nolint:forcetypeassert,revive // nothing else is put there
+	c := p.caches.Get().(*cache) //nolint:forcetypeassert // nothing else is put there
 	is := c.find(text) >= 0
 	p.caches.Put(c)
 	return is
@@ -39,11 +39,11 @@ func (c *cache) find(text string) int {
 			edges = c.edges
 		}
 		at = e.to
-		switch {
-		case e.note == plain:
-		case e.note == matched:
+		switch e.note {
+		case plain:
+		case matched:
 			return i
-		case e.note == idle:
+		case idle:
 			if at, i = c.skip(text, i); i < 0 {
 				return -1
 			}

@@ -124,7 +124,7 @@ func (c *cache) reset() {
 
 // intern is where the edges of a state are.
 func (c *cache) intern(before kind, pcs []uint32) int32 {
-	before = c.Pattern.seen(before)
+	before = c.seen(before)
 	slices.Sort(pcs)
 	c.key = append(c.key[:0], byte(before))
 	for _, pc := range pcs {
@@ -139,7 +139,7 @@ func (c *cache) intern(before kind, pcs []uint32) int32 {
 			s.live = append(s.live, g)
 		}
 	}
-	at := int32(len(c.edges)) //nolint:gosec // maxHeld bounds it
+	at := int32(len(c.edges))
 	c.known[string(c.key)] = at
 	c.states = append(c.states, s)
 	c.edges = append(c.edges, c.blank...)
@@ -222,11 +222,11 @@ func (c *cache) step(from int32, class int) edge {
 func (c *cache) entry(gaps []int32) int32 {
 	for i, known := range c.entries {
 		if slices.Equal(known, gaps) {
-			return int32(i) //nolint:gosec // far fewer
+			return int32(i)
 		}
 	}
 	c.entries = append(c.entries, gaps)
-	return int32(len(c.entries) - 1) //nolint:gosec // far fewer
+	return int32(len(c.entries) - 1)
 }
 
 // close follows what consumes nothing, and reports whether it comes to a match. The gaps entered on the way
@@ -304,6 +304,6 @@ func (s *set) add(pc uint32) {
 	if at := s.at[pc]; int(at) < len(s.list) && s.list[at] == pc {
 		return
 	}
-	s.at[pc] = uint32(len(s.list)) //nolint:gosec // fewer than the program is long
+	s.at[pc] = uint32(len(s.list))
 	s.list = append(s.list, pc)
 }

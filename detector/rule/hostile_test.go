@@ -2,6 +2,7 @@ package rule
 
 import (
 	"testing"
+	"time"
 
 	"github.com/google/cel-go/common/ast"
 	"github.com/google/cel-go/common/overloads"
@@ -33,12 +34,13 @@ func BenchmarkHostilePatterns(b *testing.B) {
 					b.Fatal(err)
 				}
 				for _, hostile := range compiled.Hostile(texts, size) {
-					ns := testing.Benchmark(func(b *testing.B) {
-						for b.Loop() {
-							compiled.Match(hostile)
-						}
-					}).NsPerOp()
-					if each := float64(ns) / size; each > worst {
+					least := time.Hour
+					for range 3 {
+						begin := time.Now()
+						compiled.Match(hostile)
+						least = min(least, time.Since(begin))
+					}
+					if each := float64(least.Nanoseconds()) / size; each > worst {
 						worst, where = each, p.Rule.ID+" "+cut(text, maxShown)
 					}
 				}
