@@ -267,7 +267,7 @@ func (c *cache) close(from []uint32, holds syntax.EmptyOp) bool {
 }
 
 // end is the state in which a gap can be left and not be gone on with; a run goes on as X*.
-func (c *cache) end(from int32, g int32) int32 {
+func (c *cache) end(from, g int32) int32 {
 	if to := c.state(from).ends; to != nil && to[g] != 0 {
 		return to[g]
 	}
