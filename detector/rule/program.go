@@ -427,7 +427,8 @@ func (b *builder) words() {
 // finish derives what follows from all expressions together.
 func (b *builder) finish() {
 	p := b.p
-	for _, x := range b.expressions() {
+	deciding := b.deciding()
+	for i, x := range append(slices.Clip(deciding), b.spoken()...) {
 		for _, name := range x.reads {
 			if _, field, ok := b.schema.ofStep(name, p.names); ok {
 				name = field
@@ -437,7 +438,7 @@ func (b *builder) finish() {
 				continue
 			}
 			p.Reads = keep(p.Reads, name)
-			p.PerDefinition = p.PerDefinition || f.needs == partDefinition
+			p.PerDefinition = p.PerDefinition || i < len(deciding) && f.needs == partDefinition
 		}
 	}
 	p.Fleet = p.by != nil && !slices.ContainsFunc(p.by, func(x expression) bool { return x.text == "actor" })
@@ -475,14 +476,7 @@ func (b *builder) keep() {
 			later = append(later, p.steps[i].then)
 		}
 	}
-	later = append(later, p.title.expressions()...)
-	later = append(later, p.summary.expressions()...)
-	for _, c := range []*choice{p.severity, p.risk} {
-		if c != nil {
-			later = append(later, &c.expression)
-		}
-	}
-	for _, x := range later {
+	for _, x := range append(later, b.spoken()...) {
 		for _, name := range x.reads {
 			if _, field, ok := b.schema.ofStep(name, p.names); ok {
 				name = field
@@ -494,8 +488,8 @@ func (b *builder) keep() {
 	}
 }
 
-// expressions are all of the program's.
-func (b *builder) expressions() []*expression {
+// deciding are the expressions that decide whether, for what and how often the rule finds.
+func (b *builder) deciding() []*expression {
 	p := b.p
 	var all []*expression
 	for i := range p.steps {
@@ -513,12 +507,19 @@ func (b *builder) expressions() []*expression {
 	if p.of != nil {
 		all = append(all, p.of)
 	}
+	return all
+}
+
+// spoken are the expressions of what a finding says. They make no rule judge definitions.
+func (b *builder) spoken() []*expression {
+	p := b.p
+	all := append(p.title.expressions(), p.summary.expressions()...)
 	for _, c := range []*choice{p.severity, p.risk} {
 		if c != nil {
 			all = append(all, &c.expression)
 		}
 	}
-	return append(append(all, p.title.expressions()...), p.summary.expressions()...)
+	return all
 }
 
 // version hashes what decides a rule's findings: its text, tests and prose aside, and the
