@@ -253,8 +253,13 @@ func (p *Program) judge(a interpreter.Activation) Judgement {
 		}
 	}
 	if p.risk != nil {
-		if n, ok := p.risk.value(a).(types.Int); ok {
+		switch n := p.risk.value(a).(type) {
+		case types.Int:
 			j.Risk = int(max(0, min(n, maxRisk)))
+		case types.Double:
+			if n > 0 { // it may be no number
+				j.Risk = int(min(n, maxRisk))
+			}
 		}
 	}
 	return j
@@ -417,7 +422,7 @@ func (b *builder) words() {
 			b.problem(b.in.errorAt("$.risk", fmt.Sprintf("risk %d must be from 0 to %d", risk, maxRisk)))
 		}
 	case string:
-		p.risk, err = b.choice("$.risk", risk, cel.IntType)
+		p.risk, err = b.choice("$.risk", risk, cel.IntType, cel.DynType)
 		b.problem(err)
 	default:
 		b.problem(b.in.errorAt("$.risk", fmt.Sprintf("risk %v must be from 0 to 100, or an expression that gives such a number", risk)))
@@ -443,6 +448,7 @@ func (b *builder) finish() {
 	}
 	p.Fleet = p.by != nil && !slices.ContainsFunc(p.by, func(x expression) bool { return x.text == "actor" })
 	b.keep()
+	b.vainTimes()
 	keyed := slices.ContainsFunc(append(slices.Clip(p.by), p.quiet...), b.readsDefinition)
 	for i := range p.steps {
 		s := &p.steps[i]
