@@ -70,3 +70,12 @@ func TestStepsOnEventsAndOnDefinitions(t *testing.T) {
 		}
 	}
 }
+
+// TestWordsMakeNoRuleOfDefinitions holds that a rule whose words alone read a definition is asked of events.
+func TestWordsMakeNoRuleOfDefinitions(t *testing.T) {
+	set, p := oneRule(t, "match: call.tool == \"rm\"\nsummary: 'defined as {definition.name}'\n")
+	e := toolCall(1, "s", "rm", 0)
+	if found := detector.New(set).Process(1, &e); p.PerDefinition || len(found) != 1 || found[0].Summary != "defined as ?" {
+		t.Errorf("per definition %t, found %+v", p.PerDefinition, found)
+	}
+}

@@ -176,9 +176,11 @@ func (k *keeper) offerAbsence(t *tracker, key window.Key, credential uint64, h h
 			a.Close(at, func(s window.Step) bool { return m.admits(without, []window.Step{s, answer}) })
 		}
 		if waits {
-			evicted += a.Open(waiting, h.received, p.Within.Microseconds(), p.Lateness.Microseconds(), func(s window.Step) bool {
+			var late bool
+			evicted, late = a.Open(waiting, h.received, p.Within.Microseconds(), p.Lateness.Microseconds(), func(s window.Step) bool {
 				return m.admits(without, []window.Step{waiting, s})
 			})
+			k.counts.Late += countOf(late)
 		}
 		if answers && p.Lateness > 0 {
 			evicted += a.Answer(answer, p.Lateness.Microseconds())

@@ -16,6 +16,9 @@ const maxRecord = 16 << 20
 
 var errTooLong = fmt.Sprintf("is longer than %d bytes", maxRecord)
 
+// byteOrderMark is what editors and exports on Windows begin a file with.
+const byteOrderMark = "\ufeff"
+
 // lenient takes what event.Mend would mend.
 func lenient() json.Options {
 	return json.JoinOptions(jsontext.AllowDuplicateNames(true), jsontext.AllowInvalidUTF8(true))
@@ -26,6 +29,9 @@ func lenient() json.Options {
 // that is too long and goes on after it; no more than one record is in memory.
 func eachRecord(in io.Reader, do func(record []byte) error, refuse func(reason string) error) error {
 	c := newCutter(in)
+	if start, err := c.in.Peek(len(byteOrderMark)); err == nil && string(start) == byteOrderMark {
+		_, _ = c.in.Discard(len(byteOrderMark)) // it was peeked at
+	}
 	first, err := c.in.Peek(c.in.Size())
 	if err != nil && !errors.Is(err, io.EOF) {
 		return fmt.Errorf("reading: %w", err)

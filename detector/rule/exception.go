@@ -95,6 +95,7 @@ func (s *Set) except(env *cel.Env, exceptions []*Exception, rules map[string]str
 				if p.Rule.ID == id {
 					p.exceptions = append(p.exceptions, &exception{x, when, x.Ends()})
 					p.keepFor(when)
+					p.vainException(x, when)
 				}
 			}
 		}

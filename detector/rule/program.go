@@ -253,8 +253,13 @@ func (p *Program) judge(a interpreter.Activation) Judgement {
 		}
 	}
 	if p.risk != nil {
-		if n, ok := p.risk.value(a).(types.Int); ok {
+		switch n := p.risk.value(a).(type) {
+		case types.Int:
 			j.Risk = int(max(0, min(n, maxRisk)))
+		case types.Double:
+			if n > 0 { // it may be no number
+				j.Risk = int(min(n, maxRisk))
+			}
 		}
 	}
 	return j
@@ -417,7 +422,7 @@ func (b *builder) words() {
 			b.problem(b.in.errorAt("$.risk", fmt.Sprintf("risk %d must be from 0 to %d", risk, maxRisk)))
 		}
 	case string:
-		p.risk, err = b.choice("$.risk", risk, cel.IntType)
+		p.risk, err = b.choice("$.risk", risk, cel.IntType, cel.DynType)
 		b.problem(err)
 	default:
 		b.problem(b.in.errorAt("$.risk", fmt.Sprintf("risk %v must be from 0 to 100, or an expression that gives such a number", risk)))
@@ -427,7 +432,8 @@ func (b *builder) words() {
 // finish derives what follows from all expressions together.
 func (b *builder) finish() {
 	p := b.p
-	for _, x := range b.expressions() {
+	deciding := b.deciding()
+	for i, x := range append(slices.Clip(deciding), b.spoken()...) {
 		for _, name := range x.reads {
 			if _, field, ok := b.schema.ofStep(name, p.names); ok {
 				name = field
@@ -437,11 +443,12 @@ func (b *builder) finish() {
 				continue
 			}
 			p.Reads = keep(p.Reads, name)
-			p.PerDefinition = p.PerDefinition || f.needs == partDefinition
+			p.PerDefinition = p.PerDefinition || i < len(deciding) && f.needs == partDefinition
 		}
 	}
 	p.Fleet = p.by != nil && !slices.ContainsFunc(p.by, func(x expression) bool { return x.text == "actor" })
 	b.keep()
+	b.vainTimes()
 	keyed := slices.ContainsFunc(append(slices.Clip(p.by), p.quiet...), b.readsDefinition)
 	for i := range p.steps {
 		s := &p.steps[i]
@@ -475,14 +482,7 @@ func (b *builder) keep() {
 			later = append(later, p.steps[i].then)
 		}
 	}
-	later = append(later, p.title.expressions()...)
-	later = append(later, p.summary.expressions()...)
-	for _, c := range []*choice{p.severity, p.risk} {
-		if c != nil {
-			later = append(later, &c.expression)
-		}
-	}
-	for _, x := range later {
+	for _, x := range append(later, b.spoken()...) {
 		for _, name := range x.reads {
 			if _, field, ok := b.schema.ofStep(name, p.names); ok {
 				name = field
@@ -494,8 +494,8 @@ func (b *builder) keep() {
 	}
 }
 
-// expressions are all of the program's.
-func (b *builder) expressions() []*expression {
+// deciding are the expressions that decide whether, for what and how often the rule finds.
+func (b *builder) deciding() []*expression {
 	p := b.p
 	var all []*expression
 	for i := range p.steps {
@@ -513,12 +513,19 @@ func (b *builder) expressions() []*expression {
 	if p.of != nil {
 		all = append(all, p.of)
 	}
+	return all
+}
+
+// spoken are the expressions of what a finding says. They make no rule judge definitions.
+func (b *builder) spoken() []*expression {
+	p := b.p
+	all := append(p.title.expressions(), p.summary.expressions()...)
 	for _, c := range []*choice{p.severity, p.risk} {
 		if c != nil {
 			all = append(all, &c.expression)
 		}
 	}
-	return append(append(all, p.title.expressions()...), p.summary.expressions()...)
+	return all
 }
 
 // version hashes what decides a rule's findings: its text, tests and prose aside, and the

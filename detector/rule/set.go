@@ -211,10 +211,16 @@ func (s *Set) Match(v *View, found Found) {
 		}
 	})
 	g.end()
+	rest := int64(definitionsBudget)
 	for i := range definitions {
 		d := &definitions[i]
 		v.setDefinition(d)
-		v.budget += leastBudget/3 + budgetReadings/2*int64(len(d.value.Raw()))
+		more := leastBudget/3 + budgetReadings/2*int64(len(d.value.Raw()))
+		if d.kind != "instructions" { // they are last, and always judged
+			more = min(more, rest)
+			rest -= more
+		}
+		v.budget += more
 		s.matchDefinition(v, &gathered{set: s, found: found, definition: d})
 	}
 	if v.definition != nil {
@@ -287,6 +293,9 @@ const (
 	budgetReadings = 16
 	evaluationCost = 5 << 10
 	findingCost    = 8 << 10
+	// definitionsBudget is the most that the definitions of an event add together: a list of a hundred
+	// long ones is judged whole, one of hundreds that all call rules up is not.
+	definitionsBudget = 4 << 20
 )
 
 func budgetOf(e *event.Event) int64 {
