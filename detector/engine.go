@@ -56,7 +56,7 @@ type Counts struct {
 	Malformed     uint64 // events whose message is no JSON; rules still read the rest
 	Findings      uint64
 	Evicted       uint64 // requests forgotten before their answer came
-	Unjudged      uint64 // definitions left out, being too many in one message
+	Unjudged      uint64 // definitions left out, being too many or too long in one message
 	UnjudgedRules uint64 // conditions left out, an event having met the needs of too many
 	Uninspected   uint64 // bytes that no text shows: of long texts the middle, and long names of members
 	Absent        uint64 // reads of values that an event does not have

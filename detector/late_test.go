@@ -76,16 +76,19 @@ func TestAnAbsenceWaitsForWhatIsLate(t *testing.T) {
 `)
 	ask, done, other := toolCall(1, "s", "ask", 10), toolCall(2, "s", "done", 20), toolCall(3, "x", "done", 20)
 	before, after := toolCall(4, "s", "done", 5), toolCall(5, "s", "done", 41)
+	longAfter := toolCall(6, "s", "done", 110)
 	for name, test := range map[string]struct {
 		events []event.Event
 		found  int
+		late   uint64
 	}{
-		"answered":                    {[]event.Event{ask, done}, 0},
-		"the answer arrives first":    {[]event.Event{done, ask}, 0},
-		"the answer arrives late":     {[]event.Event{ask, after, done}, 0},
-		"another is answered":         {[]event.Event{other, ask, other}, 1},
-		"the answer was before":       {[]event.Event{before, ask, before}, 1},
-		"the answer comes after time": {[]event.Event{ask, after}, 1},
+		"answered":                    {[]event.Event{ask, done}, 0, 0},
+		"the answer arrives first":    {[]event.Event{done, ask}, 0, 0},
+		"the answer arrives late":     {[]event.Event{ask, after, done}, 0, 0},
+		"another is answered":         {[]event.Event{other, ask, other}, 1, 0},
+		"the answer was before":       {[]event.Event{before, ask, before}, 1, 0},
+		"it comes after its time":     {[]event.Event{done, longAfter, ask}, 0, 1},
+		"the answer comes after time": {[]event.Event{ask, after}, 1, 0},
 	} {
 		d := detector.New(set)
 		var order []int
@@ -104,6 +107,9 @@ func TestAnAbsenceWaitsForWhatIsLate(t *testing.T) {
 		}
 		if found = d.Tick(noon.Add(103 * time.Second)); len(found) != test.found {
 			t.Errorf("%s: %d found, want %d", name, len(found), test.found)
+		}
+		if late := d.Counts().Late; late != test.late {
+			t.Errorf("%s: %d late, want %d", name, late, test.late)
 		}
 	}
 }

@@ -105,7 +105,7 @@ func (k *keeper) offerSequence(t *tracker, key window.Key, credential uint64, h 
 		}
 	}
 	// The finding is the last event's: of an earlier one it takes the id and what the rule says of it.
-	remembered := &rule.Sighting{Event: h.sighting.Event, Facts: h.sighting.Facts, Cut: h.sighting.Cut}
+	remembered := &rule.Sighting{Event: h.sighting.Event, Definition: h.sighting.Definition, Facts: h.sighting.Facts, Cut: h.sighting.Cut}
 	if h.steps>>last&1 == 1 {
 		h.sighting.QuietKey = h.quiet
 		remembered = h.sighting
@@ -176,9 +176,11 @@ func (k *keeper) offerAbsence(t *tracker, key window.Key, credential uint64, h h
 			a.Close(at, func(s window.Step) bool { return m.admits(without, []window.Step{s, answer}) })
 		}
 		if waits {
-			evicted += a.Open(waiting, h.received, p.Within.Microseconds(), p.Lateness.Microseconds(), func(s window.Step) bool {
+			var late bool
+			evicted, late = a.Open(waiting, h.received, p.Within.Microseconds(), p.Lateness.Microseconds(), func(s window.Step) bool {
 				return m.admits(without, []window.Step{waiting, s})
 			})
+			k.counts.Late += countOf(late)
 		}
 		if answers && p.Lateness > 0 {
 			evicted += a.Answer(answer, p.Lateness.Microseconds())

@@ -171,11 +171,14 @@ func (k *keeper) concludeHit(p *rule.Program, h *hit, earlier []*rule.Sighting, 
 		s = p.Sight(h.view)
 	}
 	f := k.finding(p, s)
-	f.Key, f.Observed = h.key, observed
-	for _, e := range earlier {
+	f.Key, f.Observed = slices.Clip(h.key), observed
+	for _, e := range append(slices.Clip(earlier), s) {
 		f.Events = append(f.Events, e.Event)
+		if e.Definition != "" { // of an event's definitions each has findings of its own
+			f.Key = append(f.Key, e.Definition)
+		}
 	}
-	f.Events = append(f.Events, s.Event)
 	f.DeriveID()
+	f.Key = h.key
 	k.conclude(p, &f, h, earlier, out)
 }

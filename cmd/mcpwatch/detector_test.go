@@ -68,7 +68,7 @@ func TestADetectorLoadsItsRulesAgain(t *testing.T) {
 	}
 	write("great")
 	status, body := reload()
-	if want := `/ours.yaml","line":3,"column":11,"reason":"`; status != http.StatusUnprocessableEntity || !strings.Contains(body, want) {
+	if want := `/ours.yaml","line":3,"column":11,"field":"severity","reason":"`; status != http.StatusUnprocessableEntity || !strings.Contains(body, want) {
 		t.Errorf("reload of what does not load answers %d %s, want %s", status, body, want)
 	}
 	before := strings.Count(log.String(), `"message":"rules published"`)

@@ -14,6 +14,9 @@ import (
 // MaxRecord bounds one record of a file, in bytes.
 const MaxRecord = 16 << 20
 
+// byteOrderMark is what editors and exports on Windows begin a file with.
+const byteOrderMark = "\ufeff"
+
 // lenient takes what event.Mend would mend.
 func lenient() json.Options {
 	return json.JoinOptions(jsontext.AllowDuplicateNames(true), jsontext.AllowInvalidUTF8(true))
@@ -27,6 +30,9 @@ func lenient() json.Options {
 // memory, which is do's until it returns. Errors are those of reading, and of do and refuse.
 func Cut(in io.Reader, f Format, do func(record []byte) error, refuse func(reason string) error) error {
 	c := newCutter(in)
+	if start, err := c.in.Peek(len(byteOrderMark)); err == nil && string(start) == byteOrderMark {
+		_, _ = c.in.Discard(len(byteOrderMark)) // it was peeked at
+	}
 	first, err := c.in.Peek(c.in.Size())
 	if err != nil && !errors.Is(err, io.EOF) {
 		return fmt.Errorf("reading: %w", err)

@@ -38,6 +38,23 @@ func TestALongRecordIsRefusedAndTheNextIsRead(t *testing.T) {
 	}
 }
 
+// TestAByteOrderMarkIsNoRecord holds that a file which begins with one is read as one without.
+func TestAByteOrderMarkIsNoRecord(t *testing.T) {
+	for _, in := range []string{`{"a":1}`, "{\"a\":1}\n", `[{"a":1}]`, "{\n\"a\":1}\n"} {
+		var with, without []string
+		for mark, got := range map[string]*[]string{"\ufeff": &with, "": &without} {
+			err := format.Cut(strings.NewReader(mark+in), "", func(record []byte) error { *got = append(*got, string(record)); return nil },
+				func(reason string) error { *got = append(*got, reason); return nil })
+			if err != nil {
+				t.Error(err)
+			}
+		}
+		if strings.Join(with, ",") != strings.Join(without, ",") || len(with) != 1 {
+			t.Errorf("%q: %q, without the mark %q", in, with, without)
+		}
+	}
+}
+
 func TestMemoryIsBoundedHoweverLongALineIs(t *testing.T) {
 	var before, after runtime.MemStats
 	runtime.ReadMemStats(&before)

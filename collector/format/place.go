@@ -17,6 +17,7 @@ type Layout struct {
 // LayoutOf finds the layout of a file that begins with start; whole says that there is no more of
 // it. "" finds the format out.
 func LayoutOf(start []byte, whole bool, f Format) Layout {
+	start = bytes.TrimPrefix(start, []byte(byteOrderMark))
 	if f == "" {
 		f = textOf(start)
 	}
@@ -52,6 +53,9 @@ func CutFrom(in io.Reader, l Layout, do func(record []byte) error, refuse func(r
 }
 
 func (c *cutter) cut(l Layout, do func([]byte) error, refuse func(string) error) error {
+	if start, err := c.in.Peek(len(byteOrderMark)); err == nil && string(start) == byteOrderMark {
+		_, _ = c.in.Discard(len(byteOrderMark)) // it was peeked at
+	}
 	if l.begins != nil {
 		return c.blocks(l.begins, do, refuse)
 	}

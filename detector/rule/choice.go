@@ -31,8 +31,8 @@ func (c *choice) value(a interpreter.Activation) ref.Val {
 }
 
 // choice compiles an expression at a YAML path, and each part of its ?: by itself.
-func (c *compiler) choice(path, text string, want *cel.Type) (*choice, error) {
-	x, err := c.compile(path, text, want)
+func (c *compiler) choice(path, text string, want ...*cel.Type) (*choice, error) {
+	x, err := c.compile(path, text, want...)
 	if err != nil {
 		return nil, err
 	}
@@ -52,9 +52,9 @@ func (c *compiler) choice(path, text string, want *cel.Type) (*choice, error) {
 		return nil, err
 	}
 	all := &choice{expression: x, condition: &condition}
-	if all.yes, err = c.choice(path, parts[1], want); err != nil {
+	if all.yes, err = c.choice(path, parts[1], want...); err != nil {
 		return nil, err
 	}
-	all.no, err = c.choice(path, parts[2], want)
+	all.no, err = c.choice(path, parts[2], want...)
 	return all, err
 }

@@ -90,8 +90,8 @@ func (d *Definition) description() string {
 
 // Bounds of what is judged of one message.
 const (
-	maxDefinitions      = 2048
-	maxDefinitionsBytes = 512 << 10 // of their JSON
+	maxDefinitionsBytes = 512 << 10 // of their JSON, and definitionBytes for each
+	definitionBytes     = 1 << 10   // a short one costs what as much text does
 )
 
 // definitionLists are the members of a result that define, with what names each definition.
@@ -118,7 +118,7 @@ func (v *View) eachDefinition(judged func(kind, name string, value event.Value))
 	if result.Kind() != event.Object {
 		return 0
 	}
-	found, bytes := 0, 0
+	bytes := 0
 	for _, list := range definitionLists {
 		defined := result.Get(list.member)
 		if defined.Kind() != event.Array {
@@ -128,11 +128,10 @@ func (v *View) eachDefinition(judged func(kind, name string, value event.Value))
 			if d.Kind() != event.Object {
 				continue
 			}
-			if bytes += len(d.Raw()); found >= maxDefinitions || bytes > maxDefinitionsBytes {
+			if bytes += definitionBytes + len(d.Raw()); bytes > maxDefinitionsBytes {
 				left++
 				continue
 			}
-			found++
 			judged(list.kind, d.Get(list.name).Text(), d)
 		}
 	}

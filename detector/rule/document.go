@@ -1,6 +1,7 @@
 package rule
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"math"
@@ -46,6 +47,7 @@ func (e *Error) Error() string {
 // decode reads a file's one YAML document, strictly: what it cannot hold is refused, each with its
 // place. What says what such a file holds.
 func (d *document) decode(file string, data []byte, into any, what string) error {
+	data = bytes.TrimPrefix(data, []byte("\ufeff")) // editors on Windows write it
 	d.file, d.source = file, string(data)
 	if len(data) > maxFileBytes {
 		return &Error{File: file, Reason: fmt.Sprintf("%d bytes, at most %d are read: put long lists into a .txt file in lists/", len(data), maxFileBytes)}

@@ -46,6 +46,8 @@ func TestDoubts(t *testing.T) {
 		{`call.tool.lowerAscii() in ["read", "Write"]`, `never holds "Write"`},
 		{`http.headers["User-Agent"].contains("curl")`, `the names of http.headers are lower case: write "user-agent"`},
 		{`http.headers["user-agent"].contains("Curl")`, ""},
+		{`call.tool == "rm" || definition.name == "rm"`, `a.yaml:4:8: it reads definition.name and so is asked of definitions alone, which have no call.tool: write two rules, or two steps of one`},
+		{`definition.name == "rm" && server.id == "s" && event.method == "tools/list"`, ""},
 	} {
 		s, err := rule.Load(folder(map[string]string{"a.yaml": heading + "match: " + quoted(test.condition) + "\n"}))
 		if err != nil {

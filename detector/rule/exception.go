@@ -28,6 +28,7 @@ type Exception struct {
 	Expires string `yaml:"expires"`
 
 	document
+	reads []string // the names in When, once it is compiled
 }
 
 // ParseException reads one exception. Unknown fields are errors.
@@ -84,6 +85,7 @@ func (s *Set) except(env *cel.Env, exceptions []*Exception, rules map[string]str
 			problems = append(problems, err)
 			continue
 		}
+		x.reads = when.reads
 		for i, id := range x.Rules {
 			if _, known := rules[id]; !known {
 				problems = append(problems, x.errorAt(fmt.Sprintf("$.rules[%d]", i), noRule(id, rules)))
@@ -93,6 +95,7 @@ func (s *Set) except(env *cel.Env, exceptions []*Exception, rules map[string]str
 				if p.Rule.ID == id {
 					p.exceptions = append(p.exceptions, &exception{x, when, x.Ends()})
 					p.keepFor(when)
+					p.vainException(x, when)
 				}
 			}
 		}

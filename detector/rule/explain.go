@@ -2,6 +2,7 @@ package rule
 
 import (
 	"fmt"
+	"slices"
 
 	"github.com/google/cel-go/common/ast"
 	"github.com/google/cel-go/common/types"
@@ -45,14 +46,19 @@ func (x *Explanation) Met() bool {
 }
 
 // Explain evaluates all parts of the program's conditions on the shown event, and, for a program
-// that judges definitions, on each in it. It is for people: it is slow.
+// that judges definitions, on each in it; where there is none,
+// on the event, if a step is about events. It is for people: it is slow.
 func (v *View) Explain(p *Program) ([]Explanation, error) {
-	if !p.PerDefinition {
+	var definitions []Definition
+	if p.PerDefinition {
+		definitions = v.definitions()
+	}
+	if len(definitions) == 0 && slices.ContainsFunc(p.steps, func(s step) bool { return !s.definition }) {
 		x, err := v.explain(p)
 		return []Explanation{x}, err
 	}
 	var all []Explanation
-	for _, d := range v.definitions() {
+	for _, d := range definitions {
 		v.setDefinition(&d)
 		x, err := v.explain(p)
 		if err != nil {

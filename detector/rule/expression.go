@@ -109,7 +109,7 @@ func (c *compiler) compilePassage(at passage, want ...*cel.Type) (expression, er
 		return expression{}, err
 	}
 	if len(want) > 0 && !slices.ContainsFunc(want, tree.OutputType().IsExactType) {
-		return fail("is a %s, must be %s, such as %s", tree.OutputType(), typeNames(want), exampleOf(want))
+		return fail("is %s, must be %s, such as %s", typeNames([]*cel.Type{tree.OutputType()}), typeNames(want), exampleOf(want))
 	}
 	cost, err := c.env.EstimateCost(tree, sizes{c.schema.functions, c.schema.lists})
 	if err != nil {
@@ -166,7 +166,11 @@ func exampleOf(want []*cel.Type) string {
 func typeNames(of []*cel.Type) string {
 	var names []string
 	for _, t := range of {
-		names = append(names, "a "+t.String())
+		article := "a "
+		if t.IsExactType(cel.IntType) {
+			article = "an "
+		}
+		names = append(names, article+t.String())
 	}
 	return strings.Join(names, " or ")
 }

@@ -5,6 +5,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"hash"
 	"math"
 	"slices"
 	"strconv"
@@ -82,6 +83,9 @@ type step struct {
 	then *expression
 	// unsplit says that all of the condition is about earlier steps: when is then true of every event.
 	unsplit bool
+	// definition says that it is asked of definitions. Of a rule that judges definitions that is so, but for
+	// a step of several that reads none, in a rule of which neither the key nor suppression does.
+	definition bool
 	// alone says that when reads nothing but a definition and lists.
 	alone bool
 }
@@ -249,8 +253,13 @@ func (p *Program) judge(a interpreter.Activation) Judgement {
 		}
 	}
 	if p.risk != nil {
-		if n, ok := p.risk.value(a).(types.Int); ok {
+		switch n := p.risk.value(a).(type) {
+		case types.Int:
 			j.Risk = int(max(0, min(n, maxRisk)))
+		case types.Double:
+			if n > 0 { // it may be no number
+				j.Risk = int(min(n, maxRisk))
+			}
 		}
 	}
 	return j
@@ -413,7 +422,7 @@ func (b *builder) words() {
 			b.problem(b.in.errorAt("$.risk", fmt.Sprintf("risk %d must be from 0 to %d", risk, maxRisk)))
 		}
 	case string:
-		p.risk, err = b.choice("$.risk", risk, cel.IntType)
+		p.risk, err = b.choice("$.risk", risk, cel.IntType, cel.DynType)
 		b.problem(err)
 	default:
 		b.problem(b.in.errorAt("$.risk", fmt.Sprintf("risk %v must be from 0 to 100, or an expression that gives such a number", risk)))
@@ -423,7 +432,8 @@ func (b *builder) words() {
 // finish derives what follows from all expressions together.
 func (b *builder) finish() {
 	p := b.p
-	for _, x := range b.expressions() {
+	deciding := b.deciding()
+	for i, x := range append(slices.Clip(deciding), b.spoken()...) {
 		for _, name := range x.reads {
 			if _, field, ok := b.schema.ofStep(name, p.names); ok {
 				name = field
@@ -433,13 +443,16 @@ func (b *builder) finish() {
 				continue
 			}
 			p.Reads = keep(p.Reads, name)
-			p.PerDefinition = p.PerDefinition || f.needs == partDefinition
+			p.PerDefinition = p.PerDefinition || i < len(deciding) && f.needs == partDefinition
 		}
 	}
 	p.Fleet = p.by != nil && !slices.ContainsFunc(p.by, func(x expression) bool { return x.text == "actor" })
 	b.keep()
+	b.vainTimes()
+	keyed := slices.ContainsFunc(append(slices.Clip(p.by), p.quiet...), b.readsDefinition)
 	for i := range p.steps {
 		s := &p.steps[i]
+		s.definition = p.PerDefinition && (len(p.steps) == 1 || keyed || b.readsDefinition(s.when) || s.then != nil && b.readsDefinition(*s.then))
 		s.alone = p.Kind == KindMatch
 		for _, name := range s.when.reads {
 			if f, known := b.schema.field(name); known {
@@ -447,6 +460,14 @@ func (b *builder) finish() {
 			}
 		}
 	}
+}
+
+// readsDefinition reports whether an expression reads the definition at hand; one of an earlier step is none.
+func (b *builder) readsDefinition(x expression) bool {
+	return slices.ContainsFunc(x.reads, func(name string) bool {
+		f, known := b.schema.field(name)
+		return known && f.needs == partDefinition
+	})
 }
 
 // keep lists the fields that are read of an event when it is gone.
@@ -461,14 +482,7 @@ func (b *builder) keep() {
 			later = append(later, p.steps[i].then)
 		}
 	}
-	later = append(later, p.title.expressions()...)
-	later = append(later, p.summary.expressions()...)
-	for _, c := range []*choice{p.severity, p.risk} {
-		if c != nil {
-			later = append(later, &c.expression)
-		}
-	}
-	for _, x := range later {
+	for _, x := range append(later, b.spoken()...) {
 		for _, name := range x.reads {
 			if _, field, ok := b.schema.ofStep(name, p.names); ok {
 				name = field
@@ -480,8 +494,8 @@ func (b *builder) keep() {
 	}
 }
 
-// expressions are all of the program's.
-func (b *builder) expressions() []*expression {
+// deciding are the expressions that decide whether, for what and how often the rule finds.
+func (b *builder) deciding() []*expression {
 	p := b.p
 	var all []*expression
 	for i := range p.steps {
@@ -499,12 +513,19 @@ func (b *builder) expressions() []*expression {
 	if p.of != nil {
 		all = append(all, p.of)
 	}
+	return all
+}
+
+// spoken are the expressions of what a finding says. They make no rule judge definitions.
+func (b *builder) spoken() []*expression {
+	p := b.p
+	all := append(p.title.expressions(), p.summary.expressions()...)
 	for _, c := range []*choice{p.severity, p.risk} {
 		if c != nil {
 			all = append(all, &c.expression)
 		}
 	}
-	return append(append(all, p.title.expressions()...), p.summary.expressions()...)
+	return all
 }
 
 // version hashes what decides a rule's findings: its text, tests and prose aside, and the
@@ -518,6 +539,12 @@ func version(r *Rule, reads []string, lists []*List) (string, error) {
 		return "", r.errorAt("$.id", fmt.Sprintf("hashing the rule: %v", err))
 	}
 	h.Write(text)
+	hashLists(h, reads, lists)
+	return hex.EncodeToString(h.Sum(nil)[:8]), nil
+}
+
+// hashLists hashes those of the lists that are read.
+func hashLists(h hash.Hash, reads []string, lists []*List) {
 	for _, l := range lists {
 		if slices.Contains(reads, "lists."+l.Name) {
 			fmt.Fprintf(h, "%q %q\n", l.Name, l.Values)
@@ -526,5 +553,4 @@ func version(r *Rule, reads []string, lists []*List) (string, error) {
 			}
 		}
 	}
-	return hex.EncodeToString(h.Sum(nil)[:8]), nil
 }

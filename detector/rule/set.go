@@ -74,6 +74,7 @@ func (l Loader) Compile(rules []*Rule, lists []*List, exceptions []*Exception, o
 	}
 	for _, x := range set.Exceptions {
 		fmt.Fprintf(h, "%q %q %q %q\n", x.ID, x.Rules, x.When, x.Expires)
+		hashLists(h, x.reads, lists)
 	}
 	for _, o := range set.Overrides {
 		fmt.Fprintf(h, "override %q %t %q %q %q\n", o.Rules, o.Off(), o.Mode, o.Severity, o.Expires)
@@ -142,7 +143,7 @@ func (s *Set) file() {
 				s.schema.setReads(c)
 			}
 			switch {
-			case !p.PerDefinition:
+			case !p.steps[n].definition:
 				onEvents = append(onEvents, c)
 			case p.steps[n].alone:
 				alone = append(alone, c)
@@ -210,10 +211,16 @@ func (s *Set) Match(v *View, found Found) {
 		}
 	})
 	g.end()
+	rest := int64(definitionsBudget)
 	for i := range definitions {
 		d := &definitions[i]
 		v.setDefinition(d)
-		v.budget += leastBudget/3 + budgetReadings/2*int64(len(d.value.Raw()))
+		more := leastBudget/3 + budgetReadings/2*int64(len(d.value.Raw()))
+		if d.kind != "instructions" { // they are last, and always judged
+			more = min(more, rest)
+			rest -= more
+		}
+		v.budget += more
 		s.matchDefinition(v, &gathered{set: s, found: found, definition: d})
 	}
 	if v.definition != nil {
@@ -286,6 +293,9 @@ const (
 	budgetReadings = 16
 	evaluationCost = 5 << 10
 	findingCost    = 8 << 10
+	// definitionsBudget is the most that the definitions of an event add together: a list of a hundred
+	// long ones is judged whole, one of hundreds that all call rules up is not.
+	definitionsBudget = 4 << 20
 )
 
 func budgetOf(e *event.Event) int64 {

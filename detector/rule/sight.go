@@ -26,7 +26,9 @@ const (
 // event.Source.Completeness), and which it lacks of those that the program reads, sorted.
 //
 // A condition joined by && is blind where one side is, one joined by || where both are. A rule of
-// several steps is blind where one step is, or its key, or what it counts, adds or compares.
+// several steps is blind where one step is, or its key, or what it counts, adds or compares; an absence
+// whose awaited step alone is blind finds all that waits, and sees partly. A step that is asked of
+// definitions is blind where the source carries none.
 func (p *Program) SightOf(carries []string) (sight Sight, lacks []string) {
 	for _, name := range p.Reads {
 		if f, known := p.schema.field(name); known && f.Carries != "" && !event.Carries(carries, f.Carries) {
@@ -46,6 +48,12 @@ func (p *Program) SightOf(carries []string) (sight Sight, lacks []string) {
 		}
 	}
 	for i := range p.steps {
+		if p.Kind == KindAbsence && i > 0 {
+			break
+		}
+		if p.steps[i].definition && slices.Contains(lacks, "definitions") {
+			return Blind, lacks
+		}
 		for _, x := range []*expression{&p.steps[i].when, p.steps[i].then} {
 			if x != nil && s.never(x.tree.NativeRep().Expr(), true) {
 				return Blind, lacks

@@ -48,7 +48,12 @@ func TestSight(t *testing.T) {
 		{`distinct: {of: principal.subject, when: 'call.args_text.contains("x")', by: [actor], within: 5m, at_least: 3}`, Blind, []string{"principal.subject"}},
 		{`sequence: {by: [actor], within: 5m, steps: [{as: a, when: 'call.args_text.contains("x")'}, {when: http.status == 500}]}`, Blind, []string{"http.status"}},
 		{`sequence: {by: [actor], within: 5m, steps: [{as: a, when: 'call.args_text.contains("x")'}, {when: call.tool == "x" && principal.subject != a.principal.subject}]}`, Blind, []string{"principal.subject"}},
-		{`absence: {by: [actor], within: 5m, after: {when: call.tool == "x"}, without: {when: http.status == 500}}`, Blind, []string{"http.status"}},
+		{`absence: {by: [actor], within: 5m, after: {when: call.tool == "x"}, without: {when: http.status == 500}}`, Partly, []string{"http.status"}},
+		{`absence: {by: [actor], within: 5m, after: {when: http.status == 500}, without: {when: call.tool == "x"}}`, Blind, []string{"http.status"}},
+		{`absence: {by: [actor], within: 5m, after: {when: call.tool == "x"}, without: {when: definition.name == "x"}}`, Partly, []string{"definitions"}},
+		{`match: definition.name == "x" || call.tool == "x"`, Blind, []string{"definitions"}},
+		{`count: {when: event.size > 3, by: [definition.name], within: 5m, at_least: 3}`, Blind, []string{"definitions"}},
+		{`{match: call.tool == "x", title: "{definition.name}"}`, Partly, []string{"definitions"}},
 	} {
 		text := "id: r\ntitle: R\nseverity: low\n" + test.rule + "\n"
 		if test.rule[0] == '{' {

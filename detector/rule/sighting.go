@@ -37,6 +37,8 @@ type Sighting struct {
 	Trace   string       `json:"trace,omitempty"`
 	Method  string       `json:"method,omitempty"`
 	Name    string       `json:"name,omitempty"`
+	// Definition is the digest of the definition that was judged, "" where the event as a whole was.
+	Definition string `json:"definition,omitempty"`
 	// Facts are values of fields, by name. A field that the event did not have is not among them. Cut
 	// names those of which not all is kept, or nothing, for want of room.
 	Facts map[string]any `json:"facts,omitempty"`
@@ -77,6 +79,7 @@ func (v *View) sight(fields []string) *Sighting {
 	s.Agent.Extra, s.Server.Extra = nil, nil
 	if v.definition != nil {
 		s.Name = strings.Clone(v.definition.name)
+		s.Definition = v.definition.Digest()
 	}
 	room := factRoom{left: maxFacts}
 	for _, name := range fields {

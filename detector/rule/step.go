@@ -27,6 +27,7 @@ func (b *builder) step(path, as, when string) {
 	}
 	b.p.Warnings = append(append(b.p.Warnings, b.costly(path, &whole)...), whole.warnings...)
 	b.p.Warnings = append(append(b.p.Warnings, b.doubts(path, &whole)...), b.vain(path, &whole)...)
+	b.p.Warnings = append(b.p.Warnings, b.mixed(path, &whole)...)
 	s := step{when: whole}
 	if slices.ContainsFunc(whole.reads, b.speaksOfSteps) {
 		s, err = b.split(path, whole)

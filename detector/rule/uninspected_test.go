@@ -37,7 +37,7 @@ func TestUninspected(t *testing.T) {
 	x := func(n int) string { return strings.Repeat("x", n) }
 	tool := func(description string) string { return fmt.Sprintf(`{"name":"tool","description":%q}`, description) }
 	many := strings.TrimSuffix(strings.Repeat(tool(x(10_000))+",", 30), ",")
-	few := strings.TrimSuffix(strings.Repeat(tool(x(10_000))+",", 20), ",")
+	few := strings.TrimSuffix(strings.Repeat(tool(x(10_000))+",", 16), ",")
 	const names = len("name\ntool\ndescription\n") // of a tool, which definition.text has too
 	view := newView(t)
 	for name, test := range map[string]struct {

@@ -6,12 +6,18 @@ import (
 	"net/netip"
 	"regexp/syntax"
 	"strings"
+
+	regular "github.com/mcpwatch/mcpwatch/detector/pattern"
 )
 
-// checkRegex says what of a pattern RE2 has not. Sigma's patterns are of PCRE's syntax.
-func checkRegex(pattern string) error {
-	_, err := syntax.Parse(pattern, syntax.Perl)
+// checkRegex says what of a pattern RE2 has not, or that it is over the bounds of ours. Sigma's patterns are of
+// PCRE's syntax.
+func checkRegex(text string) error {
+	_, err := syntax.Parse(text, syntax.Perl)
 	if err == nil {
+		if err := regular.Bounded(text); err != nil {
+			return fmt.Errorf("the pattern %w", err)
+		}
 		return nil
 	}
 	problem, ok := errors.AsType[*syntax.Error](err)
@@ -33,7 +39,7 @@ func checkRegex(pattern string) error {
 	} {
 		// The parser names a group up to its end, or the rest of the pattern.
 		if problem.Code == syntax.ErrInvalidPerlOp || problem.Code == syntax.ErrInvalidNamedCapture || problem.Code == syntax.ErrMissingParen {
-			if strings.HasPrefix(problem.Expr, construct.begin) || strings.Contains(pattern, construct.begin) {
+			if strings.HasPrefix(problem.Expr, construct.begin) || strings.Contains(text, construct.begin) {
 				return fmt.Errorf("the pattern has %s, %q, which RE2 has not", construct.name, construct.begin)
 			}
 		}

@@ -192,6 +192,7 @@ func TestRefusals(t *testing.T) {
 		"a look-ahead":         {detection("s:\n  tool|re:\n    - a\n    - a(?=b)\ncondition: s"), `r.yml:7: tool|re: the pattern has a look-ahead, "(?=", which RE2 has not`},
 		"a look-behind":        {detection("s: {tool|re: (?<!a)b}\ncondition: s"), `r.yml:4: tool|re: the pattern has a look-behind, "(?<!", which RE2 has not`},
 		"a back-reference":     {detection(`s: {tool|re: '(a)\1'}` + "\ncondition: s"), `r.yml:4: tool|re: the pattern has a back-reference, "\\1", which RE2 has not`},
+		"a slow one":           {detection("s: {tool|re: '[ab]a[ab]{90}c'}\ncondition: s"), "r.yml:4: tool|re: the pattern copies what it repeats up to 90 times, at most 64 are taken: repeat one class, such as [^.]{0,80} or [a-z]{8,}, which is counted, not a group or exactly so often; or write several patterns"},
 		"a possessive":         {detection("s: {tool|re: a++}\ncondition: s"), `r.yml:4: tool|re: the pattern has a possessive or doubled repeat, "++", which RE2 has not`},
 		"an atomic group":      {detection("s: {tool|re: (?>a)b}\ncondition: s"), `r.yml:4: tool|re: the pattern has an atomic group, "(?>", which RE2 has not`},
 		"a short offset":       {detection("s: {args_text|base64offset|contains: a}\ncondition: s"), `r.yml:4: args_text|base64offset|contains: "a" is too short for base64offset: at one of its three places nothing of it is sure`},

@@ -38,15 +38,20 @@ type answer struct {
 // Open lets an event wait, unless an answer is there that came no earlier by time. It is awaited
 // within a length of its own time, and, where the key stays silent, of the collector's clock; that
 // it may be late is added to both. At most 64 wait, and fewer where they hold much: the oldest goes
-// first, and evicted says how many went.
-func (a *Absence) Open(step Step, received, within, lateness int64, admits func(answer Step) bool) (evicted int) {
+// first, and evicted says how many went. An event is late, and does not wait, where what is kept shows
+// its wait to be over: what answered it may be forgotten.
+func (a *Absence) Open(step Step, received, within, lateness int64, admits func(answer Step) bool) (evicted int, late bool) {
 	w := waiting{step: step, until: later(step.At, within)}
 	w.ends, w.deadline = later(w.until, lateness), later(later(received, within), lateness)
 	if slices.ContainsFunc(a.answers, func(b answer) bool { return w.awaits(b.step.At) && admits(b.step) }) {
-		return 0
+		return 0, false
+	}
+	if slices.ContainsFunc(a.waits, func(b waiting) bool { return b.step.At > w.ends }) ||
+		slices.ContainsFunc(a.answers, func(b answer) bool { return b.step.At > w.ends }) {
+		return 0, true
 	}
 	a.waits = append(a.waits, w)
-	return dropOldest(&a.waits, maxWaits, (*waiting).size)
+	return dropOldest(&a.waits, maxWaits, (*waiting).size), false
 }
 
 // Close ends the waits that an event at a time satisfies, of those that began before it and are

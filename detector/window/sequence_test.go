@@ -217,7 +217,7 @@ func TestWhatStepsHoldIsBounded(t *testing.T) {
 	for i, size := range []int{10, 60_000, 60_000, 60_000, 200_000} {
 		step := window.Step{At: int64(i), Like: uint64(i), Captured: make([]byte, size)}
 		r := s.Offer(&window.Plan{Steps: 2, Within: 1000}, 1, step, yes)
-		evicted := a.Open(step, 0, 1000, 0, nil)
+		evicted, _ := a.Open(step, 0, 1000, 0, nil)
 		answers := a.Answer(window.Step{At: int64(i) - 100, Like: uint64(i), Captured: make([]byte, size)}, math.MaxInt64)
 		if want := []int{0, 0, 0, 2, 2}[i]; r.Evicted != want || evicted != want || answers != want {
 			t.Errorf("event %d: the sequence lost %d and the absence %d and %d, want %d", i, r.Evicted, evicted, answers, want)

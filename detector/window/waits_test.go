@@ -34,16 +34,22 @@ func TestAbsenceIsTheNaiveOne(t *testing.T) {
 				}
 				parity := w.step.Like % 2
 				admits := func(b window.Step) bool { return b.Like%2 == parity }
-				overflow := 0
-				if !slices.ContainsFunc(answers, func(b answer) bool {
+				overflow, late := 0, false
+				over := func(at int64) bool { return at > plus(plus(w.step.At, w.within), w.lateness) }
+				switch {
+				case slices.ContainsFunc(answers, func(b answer) bool {
 					return b.step.At >= w.step.At && !longer(w.step.At, b.step.At, w.within) && admits(b.step)
-				}) {
+				}):
+				case slices.ContainsFunc(answers, func(b answer) bool { return over(b.step.At) }),
+					slices.ContainsFunc(open, func(b waiting) bool { return over(b.step.At) }):
+					late = true
+				default:
 					open = append(open, w)
 					overflow = max(len(open)-64, 0)
 					open = open[overflow:]
 				}
-				if got := cell.Open(w.step, w.received, w.within, w.lateness, admits); got != overflow {
-					t.Fatalf("Open = %d, want %d", got, overflow)
+				if got, is := cell.Open(w.step, w.received, w.within, w.lateness, admits); got != overflow || is != late {
+					t.Fatalf("Open = %d, %t, want %d, %t", got, is, overflow, late)
 				}
 			case 0:
 				at := someTime.Draw(t, "at")
@@ -127,6 +133,9 @@ func TestAbsence(t *testing.T) {
 		"the answer was before":           {func(a *window.Absence) { done(a, 4); ask(a, 5) }, 99, none, 1},
 		"the answer is kept for so long":  {func(a *window.Absence) { done(a, 7); a.Due(12, none); ask(a, 5) }, 99, none, 0},
 		"and no longer":                   {func(a *window.Absence) { done(a, 7); a.Due(13, none); ask(a, 5) }, 99, none, 1},
+		"another event is far later":      {func(a *window.Absence) { done(a, 5); a.Due(99, none); done(a, 99); ask(a, 0) }, 99, none, 0},
+		"another wait is far later":       {func(a *window.Absence) { ask(a, 98); ask(a, 0) }, 99, none, 0},
+		"another event is later":          {func(a *window.Absence) { done(a, 15); ask(a, 0) }, 99, none, 1},
 		"the newest answer is remembered": {func(a *window.Absence) { done(a, 7); done(a, 6); ask(a, 7) }, 99, none, 0},
 	} {
 		var a window.Absence
