@@ -29,6 +29,14 @@ func isTerminal(w io.Writer) bool {
 	return ok && isatty.IsTerminal(f.Fd())
 }
 
+// counted is a number of things, such as "1 rule" or "2 rules".
+func counted(n int, thing string) string {
+	if n == 1 {
+		return "1 " + thing
+	}
+	return fmt.Sprintf("%d %ss", n, thing)
+}
+
 // outputFor is the wanted form of output, or what suits the writer: a table for people,
 // JSON lines for programs.
 func outputFor(wanted string, w io.Writer) string {

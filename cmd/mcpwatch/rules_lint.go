@@ -27,9 +27,9 @@ func (c *rulesLintCommand) Run(s streams) error {
 	}
 	verdict := "nothing wrong"
 	if len(warnings) > 0 {
-		verdict = fmt.Sprintf("nothing wrong, %d warnings", len(warnings))
+		verdict = "nothing wrong, " + counted(len(warnings), "warning")
 	}
-	if _, err := fmt.Fprintf(s.out, "%d rules, %s\n", len(set.Programs), verdict); err != nil {
+	if _, err := fmt.Fprintf(s.out, "%s, %s\n", counted(len(set.Programs), "rule"), verdict); err != nil {
 		return err
 	}
 	if c.Strict && len(warnings) > 0 {

@@ -158,8 +158,8 @@ func (c *rulesImportSigmaCommand) report(s streams, done sigma.Import, written i
 		}
 		_, _ = fmt.Fprintln(s.out)
 	}
-	_, err := fmt.Fprintf(s.out, "%d rules in %s, %d only within correlations, %d not translated.\n",
-		written, event.Printable(c.Out), len(done.Inlined), refusedRules(done.Refused))
+	_, err := fmt.Fprintf(s.out, "%s in %s, %d only within correlations, %d not translated.\n",
+		counted(written, "rule"), event.Printable(c.Out), len(done.Inlined), refusedRules(done.Refused))
 	if err == nil && written > 0 {
 		_, err = fmt.Fprintln(s.out, "They have no tests yet: write for each one that finds and one that does not.")
 	}

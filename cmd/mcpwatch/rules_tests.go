@@ -70,7 +70,7 @@ func (r *testReport) rule(result ruletest.Result) {
 		r.failedRules++
 		r.print("FAIL  %s  %d tests do not show it whole\n", result.Rule, len(result.Tests))
 	default:
-		r.print("ok    %s  %d tests\n", result.Rule, len(result.Tests))
+		r.print("ok    %s  %s\n", result.Rule, counted(len(result.Tests), "test"))
 	}
 	for _, t := range result.Tests {
 		if t.Failure != "" {
@@ -97,7 +97,7 @@ func (r *testReport) end() error {
 	if r.gaps > 0 && !r.strict {
 		r.print("The tests of %d rules show less than --strict asks for: -v names it.\n", r.gaps)
 	}
-	_, err := fmt.Fprintf(r.out, "%d rules, %d failed; %d tests, %d failed\n", r.rules, r.failedRules, r.tests, r.failed)
+	_, err := fmt.Fprintf(r.out, "%s, %d failed; %s, %d failed\n", counted(r.rules, "rule"), r.failedRules, counted(r.tests, "test"), r.failed)
 	return err
 }
 
