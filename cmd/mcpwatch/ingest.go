@@ -102,13 +102,6 @@ func summary(r ingest.Result) string {
 	return line
 }
 
-func counted(n int, what string) string {
-	if n == 1 {
-		return "1 " + what
-	}
-	return fmt.Sprintf("%d %ss", n, what)
-}
-
 // bar shows progress where a person looks.
 type bar struct{ shown *progressbar.ProgressBar }
 
