@@ -21,7 +21,8 @@ func TestTheHashCoversListsOfExceptions(t *testing.T) {
 		}
 		return set.Hash
 	}
-	if hash("a") != hash("a") || hash("a") == hash("a, b") {
-		t.Errorf("%s for a, %s for a and b", hash("a"), hash("a, b"))
+	one, again, two := hash("a"), hash("a"), hash("a, b")
+	if one != again || one == two {
+		t.Errorf("%s and %s for a, %s for a and b", one, again, two)
 	}
 }

@@ -71,13 +71,15 @@ func TestListsOfTheWrongKind(t *testing.T) {
 }
 
 func TestMalformedIndicators(t *testing.T) {
+	many := "# kind: hashes\n" + strings.Repeat("x\n", 30)
 	for text, want := range map[string]string{
+		many: "lists/a.txt: 10 more values are wrong",
+
 		"# kind: domains\ngood.test\n10.0.0.1\n\nbad/x\n": "lists/a.txt:3:1: \"10.0.0.1\" is an address: a list of kind addresses holds those\nlists/a.txt:5:1: \"bad/x\" is no domain name",
 		"good.test\n# kind: domains\n":                    "lists/a.txt:2:1: the kind of a list stands before its values",
 		"# kind: domain\nx":                               "lists/a.txt:1:1: kind \"domain\" is none: there are [\"domains\" \"addresses\" \"urls\" \"hashes\"]",
 		",,\nx":                                           "lists/a.txt:1:1: holds no value",
 		"# nothing":                                       "lists/a.txt: holds no value",
-		"# kind: hashes\n" + strings.Repeat("x\n", 30):    "lists/a.txt: 10 more values are wrong",
 	} {
 		_, err := rule.ParseIndicators("lists/a.txt", "a", []byte(text))
 		if err == nil || !strings.Contains(err.Error(), want) {
