@@ -233,16 +233,20 @@ func (f *file) send(ctx context.Context, safe position, end bool) error {
 		s.keep(0)
 		return err
 	}
+	remember := f.handle != nil && f.fingerprint != "" && safe.Offset != f.at.Offset && (!f.packed || end)
+	if remember { // before it is sent: the file may be truncated as soon as it is
+		var err error
+		if safe.Tail, err = tailOf(f.handle, f.info.Size(), safe.Offset); err != nil {
+			s.keep(0)
+			return err
+		}
+	}
 	if err := s.flush(ctx); err != nil {
 		return err
 	}
 	s.progress(safe.Offset)
-	if f.handle == nil || f.fingerprint == "" || safe.Offset == f.at.Offset || f.packed && !end {
+	if !remember {
 		return nil
-	}
-	var err error
-	if safe.Tail, err = tailOf(f.handle, f.info.Size(), safe.Offset); err != nil {
-		return err
 	}
 	f.at = safe
 	if err := f.run.positions.save(f.fingerprint, f.kept, safe); err != nil {
