@@ -23,7 +23,7 @@ type Receipt struct {
 	// that is not ours, as many as it tells of.
 	Accepted int `json:"accepted"`
 	// Events counts what the records of a format that is not ours told of; not given for events.
-	Events int `json:"events,omitempty"`
+	Events int `json:"events,omitzero"`
 	// RefusedCount counts those that were not; they are kept as dead letters. Refused lists the first
 	// hundred of them.
 	RefusedCount int       `json:"refused_count,omitzero"`
