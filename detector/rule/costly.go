@@ -82,7 +82,7 @@ func (f *costs) pattern(e ast.Expr) {
 	}
 	args := e.AsCall().Args()
 	pattern, ok := constant(args[len(args)-1])
-	need, err := patternNeed(pattern)
+	need, err := f.schema.patternNeed(pattern)
 	if !ok || err != nil || len(need.Literals) > 0 || need.Run.N > 0 {
 		return // one that is not constant is over the cost limit
 	}
@@ -107,7 +107,7 @@ func (f *costs) filters(part ast.Expr) bool {
 	case overloads.Contains, overloads.StartsWith, overloads.EndsWith:
 		return text != ""
 	case overloads.Matches:
-		need, err := patternNeed(text)
+		need, err := f.schema.patternNeed(text)
 		return err == nil && len(need.Literals) > 0
 	default:
 		return false

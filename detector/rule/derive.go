@@ -214,7 +214,7 @@ func (s *schema) pattern(call ast.CallExpr) need {
 	if !ok || !isConstant || !s.fields[f.field].large {
 		return need{}
 	}
-	of, err := patternNeed(text)
+	of, err := s.patternNeed(text)
 	if err != nil {
 		return need{} // compiling it says what is wrong
 	}

@@ -42,9 +42,21 @@ func boundPattern(text string) error {
 	return nil
 }
 
-// patternNeed is what a text must hold for a pattern to match: what match.Pattern derives, or, where
+// patternNeed is needOfPattern, worked out once for each pattern. What it gives must not be changed.
+func (s *schema) patternNeed(text string) (match.Need, error) {
+	if need, known := s.patternNeeds[text]; known {
+		return need, nil
+	}
+	need, err := needOfPattern(text)
+	if err == nil {
+		s.patternNeeds[text] = need
+	}
+	return need, err
+}
+
+// needOfPattern is what a text must hold for a pattern to match: what match.Pattern derives, or, where
 // that is nothing, what each alternative of the pattern needs by itself, as if they were joined by ||.
-func patternNeed(text string) (match.Need, error) {
+func needOfPattern(text string) (match.Need, error) {
 	whole, err := match.Pattern(text)
 	if err != nil || len(whole.Literals) > 0 || whole.Run.N > 0 {
 		return whole, err

@@ -11,6 +11,7 @@ import (
 	"github.com/google/cel-go/parser"
 
 	"github.com/mcpwatch/mcpwatch/detector/baseline"
+	"github.com/mcpwatch/mcpwatch/detector/match"
 )
 
 // schema is the fields and lists of a set, by place and by name.
@@ -23,10 +24,12 @@ type schema struct {
 	definitionSlots []int
 	absent          *types.Err
 	baselines       []baseline.Method
+	// patternNeeds are those worked out so far, while rules are loaded: index and lint ask for the same.
+	patternNeeds map[string]match.Need
 }
 
 func newSchema(lists []*List) *schema {
-	s := &schema{fields: Fields(), index: map[string]int{}, lists: map[string]*List{}, functions: Functions(), absent: absentValue()}
+	s := &schema{fields: Fields(), index: map[string]int{}, lists: map[string]*List{}, functions: Functions(), absent: absentValue(), patternNeeds: map[string]match.Need{}}
 	for _, l := range lists {
 		value := newNamedList(l)
 		s.fields = append(s.fields, Field{
